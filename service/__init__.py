@@ -1,0 +1,1 @@
+"""Floorwalker without a framework: the domain, the adapters, configuration and the command line."""

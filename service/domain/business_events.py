@@ -1,0 +1,214 @@
+"""Canonical events about schedules, forecasts, campaigns, outcomes and the feed itself.
+
+They are accepted, counted per source and kept on `cti.events`; the KPIs that need them come with their own issue.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, Id, Text
+
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+
+
+class CallbackEvent(ContactEvent, kw_only=True, gc=False):
+    """Something in the life of a promised callback."""
+
+    queue_id: Id | None = None
+    due_at_ms: int | None = None
+    attempt: int | None = None
+
+
+class CallbackScheduled(CallbackEvent, kw_only=True, tag="callback.scheduled", gc=False):
+    """A callback was promised."""
+
+
+class CallbackAttempted(CallbackEvent, kw_only=True, tag="callback.attempted", gc=False):
+    """The customer was dialled."""
+
+
+class CallbackConnected(CallbackEvent, kw_only=True, tag="callback.connected", gc=False):
+    """The customer was reached."""
+
+
+class CallbackExpired(CallbackEvent, kw_only=True, tag="callback.expired", gc=False):
+    """The promise was given up."""
+
+
+class Activity(Struct, kw_only=True, gc=False):
+    """One planned stretch of an agent's day, [start_ms, end_ms)."""
+
+    start_ms: int
+    end_ms: int
+    activity: Text
+    productive: bool = True
+    counts_for_adherence: bool = True
+    paid: bool = True
+
+
+class SchedulePublished(AgentEvent, kw_only=True, tag="schedule.published", gc=False):
+    """The agent's plan; a higher `version` replaces a lower one."""
+
+    intervals: list[Activity]
+    version: int = 0
+
+
+class ScheduleChanged(AgentEvent, kw_only=True, tag="schedule.changed", gc=False):
+    """A change to the agent's published plan."""
+
+    intervals: list[Activity]
+    version: int = 0
+
+
+class ActivityException(AgentEvent, kw_only=True, tag="activity.exception", gc=False):
+    """An excused departure from the plan."""
+
+    start_ms: int
+    end_ms: int
+    activity: Text
+    paid: bool = True
+
+
+class ForecastPublished(Event, kw_only=True, tag="forecast.published", gc=False):
+    """Expected volume and handle time of one queue's interval."""
+
+    queue_id: Id
+    start_ms: int
+    end_ms: int
+    volume: float
+    aht_ms: DurationMs
+    required_agents: float | None = None
+    version: int = 0
+
+
+class CampaignEvent(Event, kw_only=True, gc=False):
+    """Something about a marketing campaign."""
+
+    campaign_id: Id
+    department: Text | None = None
+    audience_size: int | None = None
+    reviewed: bool | None = None
+    expected_uplift: float | None = None
+
+
+class CampaignAnnounced(CampaignEvent, kw_only=True, tag="campaign.announced", gc=False):
+    """A campaign is planned."""
+
+
+class CampaignStarted(CampaignEvent, kw_only=True, tag="campaign.started", gc=False):
+    """A campaign runs."""
+
+
+class CampaignEnded(CampaignEvent, kw_only=True, tag="campaign.ended", gc=False):
+    """A campaign is over."""
+
+
+class IncidentOpened(Event, kw_only=True, tag="incident.opened", gc=False):
+    """A fault that customers will call about."""
+
+    incident_id: Id
+    title: Text | None = None
+
+
+class IncidentClosed(Event, kw_only=True, tag="incident.closed", gc=False):
+    """The fault is mended."""
+
+    incident_id: Id
+
+
+class BatchOpDue(Event, kw_only=True, tag="batch_op.due", gc=False):
+    """A batch operation of the business is to be done by `due_at_ms`."""
+
+    op_id: Id
+    due_at_ms: int
+    department: Text | None = None
+    kind: Text | None = None
+
+
+class BatchOpCompleted(Event, kw_only=True, tag="batch_op.completed", gc=False):
+    """A batch operation of the business was done."""
+
+    op_id: Id
+    done_at_ms: int
+    department: Text | None = None
+    kind: Text | None = None
+
+
+class SurveyAnswered(ContactEvent, kw_only=True, tag="survey.answered", gc=False):
+    """The customer's satisfaction with one contact, on a scale that ends at `scale`."""
+
+    score: float
+    scale: float = 5
+    agent_id: Id | None = None
+    queue_id: Id | None = None
+
+
+class QualityScored(AgentEvent, kw_only=True, tag="quality.scored", gc=False):
+    """A quality form about one agent, 0 to 100."""
+
+    score: Annotated[float, Meta(ge=0, le=100)]
+    form: Text | None = None
+    contact_id: Id | None = None
+    critical_error: bool = False
+
+
+class OutcomeRecorded(ContactEvent, kw_only=True, tag="outcome.recorded", gc=False):
+    """What one contact brought the business."""
+
+    amount: float | None = None
+    currency: Text | None = None
+    product: Text | None = None
+    agent_id: Id | None = None
+    queue_id: Id | None = None
+
+
+class ComplaintFiled(Event, kw_only=True, tag="complaint.filed", gc=False):
+    """A customer complained."""
+
+    case_id: Id
+    product: Text | None = None
+    queue_id: Id | None = None
+
+
+class CustomersServed(Event, kw_only=True, tag="customers.served", gc=False):
+    """The denominator of complaints: customers served in a period."""
+
+    customers: int
+    product: Text | None = None
+
+
+class CustomerClassChanged(Event, kw_only=True, tag="customer.class_changed", gc=False):
+    """A customer moves to another class, at once and on every channel."""
+
+    customer_ref: Id
+    customer_class: Text
+
+
+class AlertAcknowledged(Event, kw_only=True, tag="alert.acknowledged", gc=False):
+    """A supervisor took an alert in hand."""
+
+    fingerprint: Id
+    who: Text
+    note: Text | None = None
+
+
+class SourceSnapshot(Event, kw_only=True, tag="source.snapshot", gc=False):
+    """The source lists what it believes to be open, for reconciliation."""
+
+    waiting_contact_ids: list[Id] | None = None
+    connected_contact_ids: list[Id] | None = None
+
+
+class SourceGap(Event, kw_only=True, tag="source.gap", gc=False):
+    """The source restarted or lost events between `from_ms` and `to_ms`."""
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+    reason: Text | None = None
+
+
+class ConfigChanged(Event, kw_only=True, tag="config.changed", gc=False):
+    """The source's own configuration changed."""
+
+    detail: Text | None = None

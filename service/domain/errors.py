@@ -1,0 +1,38 @@
+"""What can be wrong with an input, as a short fixed list of reasons."""
+
+from typing import Final
+
+REASONS: Final[dict[str, str]] = {
+    "bad_encoding": "The bytes are not UTF-8.",
+    "bad_json": "The bytes are not one whole JSON object.",
+    "bad_line": "The line does not have the fields its format demands.",
+    "too_large": "The record is larger than the limit.",
+    "unknown_type": "The event type is not one of docs/events.md.",
+    "missing_field": "A required field is missing.",
+    "bad_field": "A field has the wrong type or an impossible value.",
+    "bad_timestamp": "The event time is missing, unreadable, before 1990 or in the far future.",
+    "skipped": "The mapping says to leave this row out.",
+    "poison": "The domain raised a bug on this record.",
+}
+"""Reasons of the core and the shipped adapters; a call-records mapping may add its own words (such as `phantom`)."""
+
+EARLIEST_MS: Final = 631_152_000_000
+"""1990-01-01T00:00:00Z: no event is older."""
+
+FAR_FUTURE_MS: Final = 366 * 86_400_000
+"""An event further ahead of the clock than this is a broken timestamp, not a skewed clock."""
+
+
+class InvalidEvent(Exception):
+    """One input that cannot become an event. `reason` is a short word for counters, `detail` says what and where."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+def check_time(occurred_at_ms: int, now_ms: int) -> None:
+    """Raise InvalidEvent("bad_timestamp") for an event time before 1990 or more than a year after `now_ms`."""
+    if not EARLIEST_MS <= occurred_at_ms <= now_ms + FAR_FUTURE_MS:
+        raise InvalidEvent("bad_timestamp", f"occurred_at_ms {occurred_at_ms} is before 1990 or in the far future")

@@ -1,0 +1,97 @@
+"""What the domain needs to know of the configuration: sites, queues, agents. Built by `service.config`, never read from disk here."""
+
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+Variant = Literal[
+    "answered_only", "abandon_negative", "abandon_ignored", "abandon_positive", "short_positive", "genesys", "dequeued"
+]
+DEFAULT_INTERVAL_MS: Final = 900_000
+DEFAULT_SITE: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class GenesysSwitches:
+    """The three switches of the `genesys` service level: whether abandons, short abandons and flow-outs count against it."""
+
+    abandons: bool = True
+    short: bool = True
+    flow_outs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """A queue's service level. `threshold_ms` None: not set, the ratio is undefined. A wait equal to the threshold is within."""
+
+    threshold_ms: int | None = 20_000
+    target_ratio: float = 0.8
+    variant: Variant = "abandon_ignored"
+    short_abandon_ms: int = 5_000
+    genesys: GenesysSwitches = field(default_factory=GenesysSwitches)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place with a time zone (IANA name) and the local minute of the day at which its business day starts."""
+
+    site_id: str = DEFAULT_SITE
+    timezone: str = "UTC"
+    day_starts_at_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A business queue. `configured` is False for one first seen in the stream; it then has the defaults."""
+
+    queue_id: str
+    name: str = ""
+    site: str = DEFAULT_SITE
+    channel: str = "voice"
+    group: str | None = None
+    service_level: ServiceLevel = field(default_factory=ServiceLevel)
+    configured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A human agent. `configured` is False for one first seen in the stream."""
+
+    agent_id: str
+    name: str = ""
+    team: str | None = None
+    site: str = DEFAULT_SITE
+    configured: bool = False
+
+
+@dataclass(slots=True)
+class Floor:
+    """Sites, queues and agents, with defaults for what is first seen in the stream."""
+
+    sites: dict[str, Site] = field(default_factory=dict)
+    queues: dict[str, Queue] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    default_queue: Queue = field(default_factory=lambda: Queue(""))
+    default_agent: Agent = field(default_factory=lambda: Agent(""))
+    default_site: Site = field(default_factory=Site)
+    interval_ms: int = DEFAULT_INTERVAL_MS
+
+    def queue(self, queue_id: str) -> Queue:
+        """The queue's settings; the defaults for an unknown one."""
+        found = self.queues.get(queue_id)
+        if found is None:
+            found = self.queues[queue_id] = replace(self.default_queue, queue_id=queue_id, name=queue_id)
+        return found
+
+    def agent(self, agent_id: str) -> Agent:
+        """The agent's settings; the defaults for an unknown one."""
+        found = self.agents.get(agent_id)
+        if found is None:
+            found = self.agents[agent_id] = replace(self.default_agent, agent_id=agent_id, name=agent_id)
+        return found
+
+    def site(self, site_id: str) -> Site:
+        """The site's settings; the defaults for an unknown one."""
+        found = self.sites.get(site_id)
+        if found is None:
+            found = self.sites[site_id] = replace(self.default_site, site_id=site_id)
+        return found
