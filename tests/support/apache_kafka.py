@@ -1,0 +1,243 @@
+"""Apache Kafka as child processes: one node or three on loopback ports, each broker and controller at once (KRaft)."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+from types import TracebackType
+from typing import Self
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from service.embedded import HOST, dying_with_parent, free_port
+
+KAFKA_DIR = Path(__file__).parents[2] / "deploy" / "kafka"
+JARS = KAFKA_DIR / "target" / "libs"
+_JVM = ["-Xms128m", "-Xmx512m", "-Dlog4j2.level=INFO", "-Djava.awt.headless=true"]
+
+
+class KafkaUnavailable(Exception):
+    """Apache Kafka cannot run here: Java, Maven or the jars are missing. Tests skip with this text."""
+
+
+class KafkaFailed(Exception):
+    """Apache Kafka was started and did not work; the text ends with the last lines of its log."""
+
+
+def ensure_jars() -> None:
+    """Have Maven copy the broker's jars, unless they are there. Raises KafkaUnavailable."""
+    if shutil.which("java") is None:
+        raise KafkaUnavailable("Apache Kafka needs Java 17 or newer, and there is no `java` on the PATH")
+    with _only_one_process(KAFKA_DIR / "pom.xml"):
+        if any(JARS.glob("kafka-server-[0-9]*.jar")):
+            return
+        if shutil.which("mvn") is None:
+            raise KafkaUnavailable(
+                "the jars of Apache Kafka are missing, and there is no `mvn` on the PATH to get them"
+            )
+        command = ["mvn", "--quiet", "--batch-mode", "--file", str(KAFKA_DIR / "pom.xml"), "package"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise KafkaUnavailable(f"Maven could not get the jars of Apache Kafka: {done.stdout[-800:]}")
+
+
+@contextmanager
+def _only_one_process(path: Path) -> Iterator[None]:
+    with path.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class KafkaNode:
+    """One broker with its own ports, data directory and log; what it stored survives `kill` and `stop`."""
+
+    def __init__(self, node_id: int, directory: Path) -> None:
+        self.node_id = node_id
+        self.port = free_port()
+        self.controller_port = free_port()
+        self.log_file = directory / f"node-{node_id}.log"
+        self.data_dir = directory / f"data-{node_id}"
+        self._properties = directory / f"node-{node_id}.properties"
+        self.wanted = False  # started, and neither stopped nor killed on purpose since
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """The address of this node for Kafka clients."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None while it does not run."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def format(self, cluster_id: str, voters: str, nodes: int) -> subprocess.Popen[bytes]:
+        """Write the configuration and start the storage tool that prepares the data directory."""
+        replication, min_insync = (3, 2) if nodes >= 3 else (1, 1)
+        values = {"node_id": self.node_id, "voters": voters, "port": self.port, "data_dir": self.data_dir}
+        values |= {"controller_port": self.controller_port, "replication": replication, "min_insync": min_insync}
+        template = Template((KAFKA_DIR / "server.properties").read_text("utf-8"))
+        self._properties.write_text(template.substitute(values), "utf-8")
+        return self._java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties))
+
+    def start(self) -> None:
+        """Start the broker's process and return at once."""
+        self.wanted = True
+        if self.pid is None:
+            self._process = self._java("kafka.Kafka", str(self._properties))
+
+    def stop(self, timeout_ms: int = 30_000) -> None:
+        """Stop in an orderly way, by force when that takes too long."""
+        self.wanted = False
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGCONT)  # a frozen one could not obey
+        self._process.terminate()
+        try:
+            self._process.wait(timeout_ms / 1000)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self.wanted = False
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def freeze(self) -> None:
+        """Stop the process in its tracks (SIGSTOP): its sockets stay open and nobody answers."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process run on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def ended(self, wait_ms: int) -> bool:
+        """Give it `wait_ms` to end and tell whether it did."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(wait_ms / 1000)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def log_tail(self, lines: int = 30) -> str:
+        """The last lines of its log."""
+        text = self.log_file.read_text("utf-8", errors="replace") if self.log_file.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
+        java = shutil.which("java") or "java"
+        command = dying_with_parent([java, *_JVM, "-cp", f"{JARS}{os.sep}*", *arguments])
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+
+class KafkaProcess:
+    """A cluster of one or three nodes, as a context manager; its data is deleted when it stops.
+
+    Raises KafkaUnavailable where Kafka cannot run, KafkaFailed when it did not come up.
+    """
+
+    def __init__(self, nodes: int = 1) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="floorwalker-kafka-"))
+        self.nodes = [KafkaNode(number, self._directory) for number in range(1, nodes + 1)]
+
+    @property
+    def bootstrap(self) -> str:
+        """The addresses of all nodes for Kafka clients, comma-separated."""
+        return ",".join(node.bootstrap for node in self.nodes)
+
+    @property
+    def replication(self) -> int:
+        """How many copies a topic should have here."""
+        return 3 if len(self.nodes) >= 3 else 1
+
+    def start(self, timeout_ms: int = 90_000) -> Self:
+        """Prepare the data directories, start every node, return when all answer and know each other."""
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        voters = ",".join(f"{node.node_id}@{HOST}:{node.controller_port}" for node in self.nodes)
+        try:
+            ensure_jars()
+            tools = [node.format(cluster_id, voters, len(self.nodes)) for node in self.nodes]
+            for node, tool in zip(self.nodes, tools, strict=True):
+                if tool.wait(timeout_ms / 1000) != 0:
+                    raise KafkaFailed(f"formatting node {node.node_id} failed:\n{node.log_tail()}")
+            for node in self.nodes:
+                node.start()
+            self.wait_ready(timeout_ms)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def wait_ready(self, timeout_ms: int = 90_000) -> None:
+        """Return when every node that should run answers a metadata request listing all of them. Raises KafkaFailed."""
+        deadline = time.monotonic() + timeout_ms / 1000
+        wanted = [node for node in self.nodes if node.wanted]
+        for node in wanted:
+            while _known_brokers(node.bootstrap) < len(wanted):
+                late = time.monotonic() > deadline
+                if node.ended(wait_ms=100) or late:
+                    why = f"not ready within {timeout_ms} ms" if late else "ended"
+                    raise KafkaFailed(f"Apache Kafka, node {node.node_id}: {why}\n{node.log_tail()}")
+
+    def kill(self, node: int = 1) -> None:
+        """Kill -9 one node."""
+        self.nodes[node - 1].kill()
+
+    def restart(self, node: int = 1, timeout_ms: int = 90_000) -> None:
+        """Stop one node (if it runs), start it again on its data, return when it is back in the cluster."""
+        self.nodes[node - 1].stop()
+        self.nodes[node - 1].start()
+        self.wait_ready(timeout_ms)
+
+    def stop(self) -> None:
+        """End all nodes and delete their data; by force, as nothing of it is needed any more."""
+        for node in self.nodes:
+            node.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def log(self) -> str:
+        """The last lines of every node's log."""
+        return "\n".join(f"--- node {node.node_id}\n{node.log_tail()}" for node in self.nodes)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _known_brokers(bootstrap: str) -> int:
+    """How many brokers the one at this address knows; 0 while it does not answer."""
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000, bootstrap_timeout_ms=2_000)
+    except KafkaError:
+        return 0
+    try:
+        return len(admin.describe_cluster()["brokers"])
+    except KafkaError:
+        return 0
+    finally:
+        admin.close()
