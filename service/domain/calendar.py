@@ -1,0 +1,73 @@
+"""Business days and intervals of a site, in its own time zone."""
+
+from bisect import bisect_right
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from service.domain.settings import Site
+
+MINUTE_MS = 60_000
+
+
+class Calendar:
+    """Days and intervals of one site, each [start, end) in milliseconds UTC.
+
+    A business day begins at the site's local reset time; intervals are counted from there in elapsed time, so that a day
+    on which the clocks change has 92 or 100 quarter-hours, and the last interval is cut at the end of the day.
+    """
+
+    def __init__(self, site: Site, interval_ms: int) -> None:
+        self.site = site
+        self.interval_ms = interval_ms
+        self._zone = ZoneInfo(site.timezone)
+        self._starts: list[int] = []
+        self._days: list[date] = []
+        self._interval_of_minute: dict[int, int] = {}
+
+    def interval_start_ms(self, at_ms: int) -> int:
+        """Start of the interval that holds `at_ms`."""
+        minute = at_ms // MINUTE_MS
+        found = self._interval_of_minute.get(minute)
+        if found is None:
+            if len(self._interval_of_minute) > 100_000:
+                self._interval_of_minute.clear()
+            day_ms = self.day_bounds_ms(at_ms)[0]
+            found = self._interval_of_minute[minute] = at_ms - (at_ms - day_ms) % self.interval_ms
+        return found
+
+    def interval_end_ms(self, start_ms: int) -> int:
+        """End of the interval that begins at `start_ms`."""
+        return min(start_ms + self.interval_ms, self.day_bounds_ms(start_ms)[1])
+
+    def day_bounds_ms(self, at_ms: int) -> tuple[int, int]:
+        """[start, end) of the business day that holds `at_ms`."""
+        index = self._index(at_ms)
+        return self._starts[index], self._starts[index + 1]
+
+    def day_of(self, at_ms: int) -> date:
+        """The local date on which the business day of `at_ms` begins."""
+        return self._days[self._index(at_ms)]
+
+    def day_start_ms(self, day: date) -> int:
+        """When the business day that begins on the local date `day` starts."""
+        local = datetime(day.year, day.month, day.day, tzinfo=self._zone)
+        local += timedelta(minutes=self.site.day_starts_at_minutes)
+        return _to_ms(local.astimezone(UTC))
+
+    def _index(self, at_ms: int) -> int:
+        """Position of the day of `at_ms`, after making sure that it and its successor are known."""
+        starts = self._starts
+        if not starts or not starts[0] <= at_ms < starts[-1]:
+            self._learn_days_around(at_ms)
+            starts = self._starts
+        return bisect_right(starts, at_ms) - 1
+
+    def _learn_days_around(self, at_ms: int) -> None:
+        """(Re)build the table of day starts from three days before `at_ms` on; the clock moves on, so it is rarely called."""
+        first = datetime.fromtimestamp(at_ms / 1000, self._zone).date() - timedelta(days=3)
+        self._days = [first + timedelta(days=n) for n in range(40)]
+        self._starts = [self.day_start_ms(day) for day in self._days]
+
+
+def _to_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

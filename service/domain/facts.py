@@ -1,0 +1,164 @@
+"""Facts: what the life of a contact or an agent means for one scope's totals.
+
+CORRELATE makes them, AGGREGATE adds them up. A fact is a value: when a late event changes the past, the old fact is sent again
+with `sign` -1 and the new one with 1, so totals end as if everything had come in time. `at_ms` says which bucket a fact belongs to
+under attribution `outcome`, `arrival_ms` under attribution `arrival` (interface.md, Semantics). On the wire facts are msgpack arrays.
+"""
+
+from typing import Any, Literal, Union
+
+import msgspec
+from msgspec import Struct
+
+Outcome = Literal["abandoned", "flowed_out", "callback_requested", "cancelled"]
+
+
+class Fact(Struct, array_like=True, frozen=True, gc=False):
+    """What every additive fact carries: its scope (`queue:ID` or `agent:ID`), its two buckets, and its sign."""
+
+    scope: str
+    at_ms: int
+    arrival_ms: int
+    sign: int
+
+
+class Offered(Fact, array_like=True, frozen=True, tag=1, gc=False):
+    """A visit entered the queue and waits."""
+
+    visit_id: str
+    threshold_ms: int | None
+    transferred_in: bool
+    customer_class: str | None
+
+
+class Answered(Fact, array_like=True, frozen=True, tag=2, gc=False):
+    """A visit was answered after `wait_ms`."""
+
+    visit_id: str
+    wait_ms: int
+    in_threshold: bool
+
+
+class Left(Fact, array_like=True, frozen=True, tag=3, gc=False):
+    """A visit left the queue without an answer."""
+
+    visit_id: str
+    outcome: Outcome
+    wait_ms: int
+    in_threshold: bool
+    short: bool
+    reason: str | None
+
+
+class Refused(Fact, array_like=True, frozen=True, tag=4, gc=False):
+    """A contact was not let into the queue."""
+
+    visit_id: str
+    reason: str | None
+
+
+class Rang(Fact, array_like=True, frozen=True, tag=5, gc=False):
+    """An offer to an agent ended in an answer or a miss; `ring_ms` None: the feed does not tell."""
+
+    leg_id: str
+    missed: bool
+    ring_ms: int | None
+
+
+class Handled(Fact, array_like=True, frozen=True, tag=6, gc=False):
+    """An answered leg ended. A consult leg counts in `consulted` and not in `handled`."""
+
+    leg_id: str
+    talk_ms: int
+    hold_ms: int
+    holds: int
+    first_of_contact: bool
+    transferred_out: bool
+    transferred_in: bool
+    conferenced: int
+    consult: bool
+
+
+class AfterCall(Fact, array_like=True, frozen=True, tag=7, gc=False):
+    """After-call work of an ended leg is known; `before_ms` is the leg's talk and hold, so that its handle time can be moved on."""
+
+    leg_id: str
+    acw_ms: int
+    before_ms: int
+
+
+class LegTimes(Struct, array_like=True, frozen=True, tag=8, gc=False):
+    """Where one leg stands for its agent, replacing what was said of it before; a time is None until it is reached.
+
+    The agent is reserved from `reserved_ms`, on the contact from `connected_ms`, in after-call work from `acw_ms`, free from `closed_ms`.
+    """
+
+    scope: str
+    leg_id: str
+    queue_id: str | None
+    reserved_ms: int | None
+    connected_ms: int | None
+    acw_ms: int | None
+    closed_ms: int | None
+
+
+class AgentInput(Struct, array_like=True, frozen=True, tag=9, gc=False):
+    """One agent event on its way to the agent's timeline. `kind` is the event type after `agent.`; `rank` orders equal times."""
+
+    scope: str
+    at_ms: int
+    rank: int
+    seq: int
+    kind: str
+    source: str
+    state: str | None = None
+    reason: str | None = None
+    queues: list[str] | None = None
+    queue_id: str | None = None
+    span_ms: int | None = None
+    event_id: str = ""
+
+
+class SourceSeen(Struct, array_like=True, frozen=True, tag=10, gc=False):
+    """Running counts of one source in one partition of `cti.events`, replacing what was said before."""
+
+    scope: str
+    partition: int
+    counts: dict[str, int]
+    newest_ms: int
+    received_ms: int
+
+
+Additive = Offered | Answered | Left | Refused | Rang | Handled | AfterCall
+AnyFact = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | LegTimes | AgentInput | SourceSeen
+
+
+class FactBatch(Struct, array_like=True, gc=False):
+    """One record of `cti.facts`: facts of one source partition for one target partition, with the source offset of each."""
+
+    partition: int
+    offsets: list[int]
+    facts: list[Union[AnyFact]]  # noqa: UP007
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(FactBatch)
+
+
+def encode_batch(batch: FactBatch) -> bytes:
+    """The batch as one record."""
+    return _encoder.encode(batch)
+
+
+def decode_batch(raw: bytes) -> FactBatch:
+    """The batch of one record."""
+    return _decoder.decode(raw)  # type: ignore[no-any-return]
+
+
+def difference(before: list[Additive], after: list[Additive]) -> list[Additive]:
+    """What to emit when the facts of a visit or leg change from `before` to `after`: retractions first, then what is new."""
+    known = len(before)
+    if after[:known] == before:
+        return after[known:]
+    gone = [msgspec.structs.replace(fact, sign=-1) for fact in before if fact not in after]
+    return gone + [fact for fact in after if fact not in before]

@@ -1,0 +1,121 @@
+"""A stay in one queue, as a record that events fill in any order, and the facts that follow from it."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from service.domain.events import (
+    VisitAbandoned,
+    VisitAnswered,
+    VisitCallbackRequested,
+    VisitCancelled,
+    VisitEvent,
+    VisitFlowedOut,
+    VisitQueued,
+    VisitRefused,
+)
+from service.domain.facts import Additive, Answered, Left, Offered, Refused
+from service.domain.settings import ServiceLevel
+
+ANSWERED: Final = "answered"
+REFUSED: Final = "refused"
+ENDINGS: Final[dict[type[VisitEvent], str]] = {
+    VisitAnswered: ANSWERED,
+    VisitAbandoned: "abandoned",
+    VisitFlowedOut: "flowed_out",
+    VisitCallbackRequested: "callback_requested",
+    VisitCancelled: "cancelled",
+    VisitRefused: REFUSED,
+}
+"""Event type -> how the visit ended. Their order ranks endings that carry the same time."""
+
+RANK: Final = {ending: rank for rank, ending in enumerate(ENDINGS.values())}
+
+
+class Visit(Struct, array_like=True, gc=False):
+    """One visit. Each event type has its own place here, so the arrival order of events does not matter.
+
+    Threshold and short-abandon limit are those in force when it was queued. Of several endings the earliest counts.
+    """
+
+    visit_id: str
+    queue_id: str | None = None
+    queued_ms: int | None = None
+    threshold_ms: int | None = None
+    short_ms: int = 0
+    customer_class: str | None = None
+    initiation: str = "inbound"
+    end_ms: int | None = None
+    ending: str | None = None
+    wait_ms: int | None = None
+    reason: str | None = None
+    agent_id: str | None = None
+    leg_id: str | None = None
+    ring_ms: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """True while the visit waits."""
+        return self.end_ms is None
+
+    def arrival_ms(self) -> int:
+        """When the visit entered the queue; implied by its end and stated wait if nobody said."""
+        if self.queued_ms is not None:
+            return self.queued_ms
+        return (self.end_ms or 0) - (self.wait_ms or 0)
+
+    def queue(self, event: VisitQueued, at_ms: int, level: ServiceLevel) -> None:
+        """Fill in the enqueueing; of several the earliest counts."""
+        if self.queued_ms is not None and self.queued_ms <= at_ms:
+            return
+        self.queued_ms = at_ms
+        self.queue_id = event.queue_id
+        self.customer_class = event.customer_class
+        self.initiation = event.initiation
+        self.fix_level(level)
+
+    def end(self, event: VisitEvent, at_ms: int) -> bool:
+        """Fill in an ending. Returns False if another, earlier ending stands: a conflict, resolved in favour of the earlier."""
+        ending = ENDINGS[type(event)]
+        if self.end_ms is not None and (self.end_ms, RANK[self.ending or ANSWERED]) <= (at_ms, RANK[ending]):
+            return self.ending == ending and self.end_ms == at_ms
+        conflict = self.end_ms is not None
+        self.end_ms, self.ending, self.wait_ms = at_ms, ending, event.wait_ms
+        self.queue_id = self.queue_id or event.queue_id
+        self.reason = getattr(event, "outcome_reason", None)
+        answered = event if isinstance(event, VisitAnswered) else None
+        self.agent_id = answered.agent_id if answered else None
+        self.leg_id = answered.leg_id if answered else None
+        self.ring_ms = answered.ring_ms if answered else None
+        return not conflict
+
+    def fix_level(self, level: ServiceLevel) -> None:
+        """Remember the service level in force at enqueue time."""
+        self.threshold_ms, self.short_ms = level.threshold_ms, level.short_abandon_ms
+
+    def facts(self) -> list[Additive]:
+        """What this visit means for its queue, as far as it is known."""
+        queue_id = self.queue_id
+        if queue_id is None:
+            return []
+        scope = "queue:" + queue_id
+        if self.ending == REFUSED:
+            at_ms = self.end_ms or 0
+            return [Refused(scope, at_ms, at_ms, 1, self.visit_id, self.reason)]
+        arrival_ms = self.arrival_ms()
+        offered = Offered(
+            scope, arrival_ms, arrival_ms, 1, self.visit_id, self.threshold_ms, self.initiation == "transfer",
+            self.customer_class,
+        )  # fmt: skip
+        end_ms = self.end_ms
+        if end_ms is None:
+            return [offered]
+        wait_ms = self.wait_ms
+        if wait_ms is None:
+            wait_ms = end_ms - arrival_ms if end_ms > arrival_ms else 0
+        within = self.threshold_ms is not None and wait_ms <= self.threshold_ms
+        if self.ending == ANSWERED:
+            return [offered, Answered(scope, end_ms, arrival_ms, 1, self.visit_id, wait_ms, within)]
+        short = self.ending == "abandoned" and wait_ms <= self.short_ms
+        left = Left(scope, end_ms, arrival_ms, 1, self.visit_id, self.ending, wait_ms, within, short, self.reason)  # type: ignore[arg-type]
+        return [offered, left]
