@@ -12,8 +12,8 @@ Attribution = Literal["outcome", "arrival"]
 class ReportOptions:
     """Range, buckets and attribution of one report.
 
-    `timezone` (IANA name) is the zone of days. `from_ms` and `to_ms` are UTC, [from, to); None: the start of the business
-    day of the first event, the end of the business day of the last one. `interval_ms` divides a day.
+    `timezone` (IANA name) is the zone of days. `from_ms` and `to_ms` are UTC, [from, to); None: the start of the
+    business day of the first event, the end of the business day of the last one. `interval_ms` divides a day.
     """
 
     timezone: str = "UTC"

@@ -1,0 +1,155 @@
+"""The configuration: what is watched and how. Validated, with file and line in every complaint."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import PrivateAttr, ValidationError, field_validator
+
+from service.config_messages import explain
+from service.config_sections import (
+    AgentConfig,
+    DefaultsConfig,
+    QueueConfig,
+    Seconds,
+    Section,
+    SiteConfig,
+    SourceConfig,
+)
+from service.config_source import ConfigError, Location, Source, read_source
+from service.domain import settings as domain
+from service.settings import ProcessSettings
+from service.timetext import parse_interval_ms
+
+
+class Config(Section):
+    """The whole configuration. Everything is optional; `warnings` says what is legal but probably not meant."""
+
+    sites: dict[str, SiteConfig] = {}
+    queues: dict[str, QueueConfig] = {}
+    defaults: DefaultsConfig = DefaultsConfig()
+    agents: dict[str, AgentConfig] = {}
+    sources: dict[str, SourceConfig] = {}
+    rules: list[dict[str, Any]] = []
+    goals: list[dict[str, Any]] = []
+    interval: str = "15m"
+    contact_linger_seconds: Seconds = 900
+    max_skew_seconds: Seconds = 60
+    settings: ProcessSettings = ProcessSettings()
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("interval")
+    @classmethod
+    def _interval(cls, text: str) -> str:
+        parse_interval_ms(text)
+        return text
+
+    @field_validator("sites", "queues", "agents", "sources")
+    @classmethod
+    def _ids_have_text(cls, section: dict[str, Any]) -> dict[str, Any]:
+        if any(not 1 <= len(key) <= 256 for key in section):
+            raise ValueError("an id must have 1 to 256 characters")
+        return section
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences with file and line."""
+        return self._warnings
+
+    @property
+    def single_site(self) -> str | None:
+        """The only site there is; None with several or none."""
+        return next(iter(self.sites)) if len(self.sites) == 1 else None
+
+    def floor(self) -> domain.Floor:
+        """Return sites, queues and agents as the domain wants them, defaults filled in."""
+        sites = {key: site.site(key) for key, site in self.sites.items()}
+        default_site = self.defaults.site or (self.sites[self.single_site] if self.single_site else SiteConfig())
+        return domain.Floor(
+            sites=sites,
+            queues={key: self._queue(key, queue, configured=True) for key, queue in self.queues.items()},
+            agents={key: self._agent(key, agent, configured=True) for key, agent in self.agents.items()},
+            default_queue=self._queue("", QueueConfig(), configured=False),
+            default_agent=self._agent("", AgentConfig(), configured=False),
+            default_site=default_site.site(self.single_site or domain.DEFAULT_SITE),
+            interval_ms=parse_interval_ms(self.interval),
+        )
+
+    def with_defaults(self, queue: QueueConfig) -> QueueConfig:
+        """Return the queue with `defaults.queue` below what it says itself."""
+        return QueueConfig.model_validate(_overlay(_said(self.defaults.queue), _said(queue)))
+
+    def _queue(self, key: str, queue: QueueConfig, *, configured: bool) -> domain.Queue:
+        full = self.with_defaults(queue)
+        return domain.Queue(
+            queue_id=key,
+            name=full.name or key,
+            site=full.site or self.single_site or domain.DEFAULT_SITE,
+            channel=full.channel,
+            group=full.group,
+            service_level=full.service_level.service_level(),
+            configured=configured,
+        )
+
+    def _agent(self, key: str, agent: AgentConfig, *, configured: bool) -> domain.Agent:
+        full = AgentConfig.model_validate(_overlay(_said(self.defaults.agent), _said(agent)))
+        site = full.site or self.single_site or domain.DEFAULT_SITE
+        return domain.Agent(key, full.name or key, full.team, site, configured)
+
+
+def load_config(path: Path | None) -> Config:
+    """Read and check one file or a folder of *.yaml; None gives the defaults. Raises ConfigError with every problem."""
+    source = Source() if path is None else read_source(path)
+    try:
+        config = Config.model_validate(source.values)
+    except ValidationError as error:
+        source.complain((tuple(e["loc"]), explain(Config, e)) for e in error.errors())
+        raise ConfigError(source.sentences()) from None
+    source.complain(_unknown_sites(config))
+    if source.problems:
+        raise ConfigError(source.sentences())
+    source.complain(_doubts(config))
+    config._warnings = tuple(source.sentences())
+    return config
+
+
+def _unknown_sites(config: Config) -> Iterator[tuple[Location, str]]:
+    """Yield every reference to a site that is not configured."""
+    users: list[tuple[Location, str | None]] = [(("queues", key), queue.site) for key, queue in config.queues.items()]
+    users += [(("agents", key), agent.site) for key, agent in config.agents.items()]
+    users += [(("sources", key), source.site) for key, source in config.sources.items()]
+    users += [(("defaults", "queue"), config.defaults.queue.site), (("defaults", "agent"), config.defaults.agent.site)]
+    for at, site in users:
+        if site is not None and site not in config.sites:
+            known = ", ".join(config.sites) or "none"
+            yield (*at, "site"), f"{'.'.join(map(str, at))}.site names the site {site!r}, but `sites` has: {known}"
+
+
+def _doubts(config: Config) -> Iterator[tuple[Location, str]]:
+    """Yield what is legal but probably not meant."""
+    for key, queue in config.queues.items():
+        level = config.with_defaults(queue).service_level
+        if level.threshold_seconds is None:
+            yield ("queues", key), f"queue {key} has no service level threshold: its service level is undefined"
+        if "genesys" in queue.service_level.model_fields_set and level.variant != "genesys":
+            yield ("queues", key), f"queue {key} sets `genesys`, which its variant {level.variant} ignores"
+        if (queue.site or config.defaults.queue.site) is None and len(config.sites) > 1:
+            yield ("queues", key), f"queue {key} names no site of {len(config.sites)}: it counts in 'default' (UTC)"
+    sections: tuple[Literal["rules", "goals"], ...] = ("rules", "goals")
+    for section in sections:
+        if getattr(config, section):
+            yield (section,), f"`{section}` are kept but not evaluated by this version"
+
+
+def _said(section: Section) -> dict[str, Any]:
+    """Return what the file says, without our defaults."""
+    return section.model_dump(exclude_unset=True)
+
+
+def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with the values of `top` over it, key by key in nested mappings too."""
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        merged[key] = _overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

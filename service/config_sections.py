@@ -1,0 +1,129 @@
+"""The parts of the configuration file, as people write them."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from service.domain import settings as domain
+from service.domain.events import Channel
+from service.timetext import parse_minutes_of_day, parse_zone
+
+FORMATS = ("canonical", "call-records", "asterisk-queue-log")
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A part of the file: exact types, and no key that we do not know."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class SiteConfig(Section):
+    """A place: IANA zone and the local time at which its business day starts."""
+
+    name: str | None = None
+    timezone: str = "UTC"
+    day_starts_at: str = "00:00"
+
+    _zone = field_validator("timezone")(parse_zone)
+
+    @field_validator("day_starts_at")
+    @classmethod
+    def _time_of_day(cls, text: str) -> str:
+        parse_minutes_of_day(text)
+        return text
+
+    def site(self, site_id: str) -> domain.Site:
+        """Return what the domain needs of it."""
+        return domain.Site(site_id, self.timezone, parse_minutes_of_day(self.day_starts_at))
+
+
+class GenesysConfig(Section):
+    """What counts against the service level of variant `genesys`."""
+
+    abandons: bool = True
+    short: bool = True
+    flow_outs: bool = False
+
+
+class ServiceLevelConfig(Section):
+    """A queue's service level. `threshold_seconds` null: undefined."""
+
+    threshold_seconds: Seconds | None = 20
+    target_ratio: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.8
+    variant: domain.Variant = "abandon_ignored"
+    short_abandon_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 5
+    genesys: GenesysConfig = GenesysConfig()
+
+    def service_level(self) -> domain.ServiceLevel:
+        """Return it in the domain's milliseconds."""
+        return domain.ServiceLevel(
+            threshold_ms=None if self.threshold_seconds is None else round(self.threshold_seconds * 1000),
+            target_ratio=self.target_ratio,
+            variant=self.variant,
+            short_abandon_ms=round(self.short_abandon_seconds * 1000),
+            genesys=domain.GenesysSwitches(**self.genesys.model_dump()),
+        )
+
+
+class QueueConfig(Section):
+    """A business queue. What it does not say comes from `defaults.queue`; `site` null: the only site there is."""
+
+    name: str | None = None
+    site: str | None = None
+    channel: Channel = "voice"
+    group: str | None = None
+    service_level: ServiceLevelConfig = ServiceLevelConfig()
+
+
+class AgentConfig(Section):
+    """A human agent. What it does not say comes from `defaults.agent`."""
+
+    name: str | None = None
+    team: str | None = None
+    site: str | None = None
+
+
+class DefaultsConfig(Section):
+    """What queues, agents and sites have that say nothing else or are first seen in the stream."""
+
+    queue: QueueConfig = QueueConfig()
+    agent: AgentConfig = AgentConfig()
+    site: SiteConfig | None = None
+
+
+class SourceConfig(Section):
+    """A feed: its format, the zone of its naive times, and what the format needs to know."""
+
+    format: str
+    timezone: str | None = None
+    site: str | None = None
+    agent_pattern: str | None = None
+    mapping: dict[str, Any] | None = None
+
+    _zone = field_validator("timezone")(lambda name: parse_zone(name) if name else None)
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, name: str) -> str:
+        if name not in FORMATS:
+            raise ValueError(f"{name!r} is not a format: use one of {', '.join(FORMATS)}")
+        return name
+
+    @field_validator("agent_pattern")
+    @classmethod
+    def _regular_expression(cls, text: str | None) -> str | None:
+        try:
+            re.compile(text or "")
+        except re.error as error:
+            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+        return text
+
+    @model_validator(mode="after")
+    def _fits_format(self) -> "SourceConfig":
+        if (self.format == "call-records") != (self.mapping is not None):
+            raise ValueError("`mapping` belongs to the format call-records, and to no other: add or remove it")
+        if self.agent_pattern is not None and self.format != "asterisk-queue-log":
+            raise ValueError("`agent_pattern` belongs to the format asterisk-queue-log: remove it")
+        return self

@@ -1,0 +1,68 @@
+"""Settings of one process: where the broker is, which port to serve. What is watched is in `service.config`.
+
+The command line wins over FLOORWALKER_* variables, which win over the section `settings` of the configuration.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import UsageError
+
+PREFIX = "FLOORWALKER_"
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def default_data_dir() -> Path:
+    """Return the user's folder for what a program remembers between runs."""
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "floorwalker"
+
+
+class ProcessSettings(BaseModel):
+    """What a process needs besides the floor.
+
+    `clock`: what KPIs take as now, the wall clock or the newest event (`stream`, for replays).
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    bootstrap: str = Field(
+        default="127.0.0.1:9092", min_length=1, description="Kafka brokers, host:port[,host:port]"
+    )
+    application_id: str = Field(default="floorwalker", min_length=1, description="name of the workers' consumer group")
+    data_dir: Path = Field(default_factory=default_data_dir, strict=False, description="where processes keep files")
+    partitions: int = Field(default=8, ge=1, le=10_000, description="partitions of the topics that are created")
+    replication: int = Field(default=1, ge=1, le=10, description="replicas of the topics that are created")
+    host: str = Field(default="127.0.0.1", min_length=1, description="address the API listens on")
+    port: Port = Field(default=8080, description="port the API listens on")
+    clock: Literal["wall", "stream"] = Field(default="wall", description="what KPIs take as now")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="how much is logged")
+
+
+class _Environment(ProcessSettings, BaseSettings):
+    """The same fields from FLOORWALKER_* variables, where numbers are text."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, strict=False, extra="ignore", frozen=True)
+
+
+def load_settings(given: Mapping[str, Any], below: ProcessSettings | None = None) -> ProcessSettings:
+    """Merge settings: `given` (command line; None means not given) over the environment over `below` (configuration).
+
+    Raises UsageError that names the variable or the option.
+    """
+    flags = {name: value for name, value in given.items() if value is not None and name in ProcessSettings.model_fields}
+    try:
+        found = _Environment(**flags)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        where = f"--{name.replace('_', '-')}" if name in flags else f"{PREFIX}{name.upper()}"
+        raise UsageError(f"{where} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+    said = {name: getattr(found, name) for name in found.model_fields_set}
+    lowest = below.model_dump(exclude_unset=True) if below is not None else {}
+    return ProcessSettings.model_validate({**lowest, **said})
