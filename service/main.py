@@ -1,0 +1,22 @@
+"""The command `floorwalker`: the composition root, the only module that knows both shells."""
+
+import sys
+from collections.abc import Sequence
+
+from service import cli_config
+from service.cli import Command, run_command_line
+
+GROUPS = {
+    "config": "check a configuration",
+}
+
+COMMANDS: tuple[Command, ...] = (*cli_config.COMMANDS,)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, configuration or platform."""
+    return run_command_line(argv, COMMANDS, GROUPS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
