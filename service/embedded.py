@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from service.errors import FailedError, UsageError
+
 HOST = "127.0.0.1"
 _LOG_LINES_KEPT = 50
 
@@ -28,16 +30,20 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-class EmbeddedBrokerError(Exception):
-    """The embedded broker could not be started or died while starting; the text says why in one sentence."""
-
-
-class EmbeddedBrokerMissing(EmbeddedBrokerError):
+class EmbeddedBrokerMissing(UsageError):
     """The package that carries the broker is not installed."""
 
 
-class UnsupportedPlatform(EmbeddedBrokerError):
+class UnsupportedPlatform(UsageError):
     """The package is installed, but has no broker for this machine."""
+
+
+class PortTaken(UsageError):
+    """Somebody else listens on the port that the broker should have."""
+
+
+class EmbeddedBrokerFailed(FailedError):
+    """The broker did not come up."""
 
 
 def broker_binary() -> Path:
@@ -103,11 +109,14 @@ class EmbeddedBroker:
         return "\n".join(self._log)
 
     def start(self) -> Self:
-        """Start the broker and return once it accepts connections. Raises EmbeddedBrokerError."""
+        """Start the broker and return once it accepts connections.
+
+        Raises EmbeddedBrokerMissing, UnsupportedPlatform, PortTaken or EmbeddedBrokerFailed.
+        """
         binary = broker_binary()
         self.port = self._given_port or free_port()
         if _listening(self.port):
-            raise EmbeddedBrokerError(
+            raise EmbeddedBrokerFailed(
                 f"port {self.port} of {HOST} is taken: choose another one for the embedded broker"
             )
         url = f"tcp://{HOST}:{self.port}"
@@ -172,7 +181,7 @@ class EmbeddedBroker:
         ended = process.poll()
         what = f"did not listen within {self._start_timeout_ms} ms" if ended is None else f"ended with code {ended}"
         last = self._log[-1] if self._log else "it wrote nothing"
-        raise EmbeddedBrokerError(f"the embedded broker on {self.bootstrap} {what}: {last}")
+        raise EmbeddedBrokerFailed(f"the embedded broker on {self.bootstrap} {what}: {last}")
 
     def _keep_log(self, output: IO[bytes]) -> None:
         with output:
