@@ -1,0 +1,50 @@
+"""Does a batch of a source partition follow what has been processed? Kafka never skips, a rebalance race could."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from faust.types import TP, EventT
+
+if TYPE_CHECKING:
+    from streams.settings import FloorwalkerApp
+
+log = logging.getLogger(__name__)
+
+
+class Contiguity:
+    """Checks the batches of one agent; `jumps` and `expired` count what was found, per partition, in records."""
+
+    def __init__(self, app: FloorwalkerApp) -> None:
+        """Nothing is expected yet."""
+        self._app = app
+        self._sought: dict[TP, int] = {}
+        self.jumps: Counter[TP] = Counter()
+        self.expired: Counter[TP] = Counter()
+
+    async def accepts(self, event: EventT, expected: int | None) -> bool:
+        """Whether to process the batch; `expected` is the next offset by the mark, None if there is no mark.
+
+        A batch behind the mark is accepted: the mark skips its records. If records are missing in front of the batch,
+        they are fetched again and the answer is False: drop the batch, it comes again. If Kafka itself no longer has
+        them (retention), that is logged and counted, and the batch is accepted.
+        """
+        tp, batch = event.message.tp, event.value
+        if expected is None or batch.start_offset <= expected:
+            self._sought.pop(tp, None)
+            return True
+        missing = batch.start_offset - expected
+        earliest = (await self._app.consumer.earliest_offsets(tp))[tp]
+        if earliest >= batch.start_offset:
+            log.error("%s: %d records from offset %d on expired before they were read", tp, missing, expected)
+            self.expired[tp] += missing
+            return True
+        self._app.consumer.discard(event.message)
+        if self._sought.get(tp) != expected:  # batches already queued behind the jump show it again
+            log.error("%s: expected offset %d, got %d: seeking back", tp, expected, batch.start_offset)
+            self.jumps[tp] += missing
+            self._sought[tp] = expected
+            await self._app.consumer.seek_back(tp, expected)
+        return False

@@ -1,0 +1,123 @@
+"""Taking whole fetch results out of aiokafka's fetcher, record batch by record batch, without a ConsumerRecord each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import CorruptRecordException
+from faust.types import TP
+
+
+class RawRecord(Protocol):
+    """One record as aiokafka's parser gives it."""
+
+    @property
+    def offset(self) -> int:
+        """Its offset."""
+
+    @property
+    def timestamp(self) -> int:
+        """Kafka's timestamp in ms."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value; None is a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Its headers."""
+
+
+class Batch(list[RawRecord]):
+    """Consecutive records of one partition: all that exist in [start_offset, next_offset).
+
+    Offsets without a record (compacted away, control records) are covered, so two batches follow each other exactly
+    when the second one's `start_offset` is the first one's `next_offset`.
+    """
+
+    __slots__ = ("next_offset", "start_offset")
+
+    def __init__(self, start_offset: int) -> None:
+        super().__init__()
+        self.start_offset = start_offset
+        self.next_offset = start_offset
+
+
+async def take_batches(
+    fetcher: Any, wanted: Callable[[TP], bool], *, wait: float, max_records: int, check_crcs: bool
+) -> dict[TP, Batch]:
+    """Return what the fetcher holds of the wanted partitions; wait up to `wait` seconds for something.
+
+    A batch ends with the record batch that reaches `max_records`. Runs in the loop that owns the fetcher. Raises what
+    the fetcher met: KafkaError, CorruptRecordException.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        if fetcher._subscriptions.reassignment_in_progress:
+            await fetcher._subscriptions.wait_for_assignment()
+        taken = _take_now(fetcher, wanted, max_records, check_crcs)
+        left = deadline - time.monotonic()
+        if taken or left <= 0:
+            return taken
+        waiter = fetcher._create_fetch_waiter()
+        await asyncio.wait([waiter], timeout=left)
+        if not waiter.done():
+            waiter.cancel()
+        elif not waiter.cancelled():
+            waiter.result()  # authorisation errors
+
+
+def _take_now(fetcher: Any, wanted: Callable[[TP], bool], max_records: int, check_crcs: bool) -> dict[TP, Batch]:
+    taken: dict[TP, Batch] = {}
+    for tp, result in list(fetcher._records.items()):
+        if not fetcher._subscriptions.is_assigned(tp):
+            del fetcher._records[tp]
+        elif wanted(tp):
+            if not isinstance(result, FetchResult):
+                if taken:
+                    continue  # deliver the others first; the error is raised by the next call
+                _release(fetcher, tp)
+                result.check_raise()
+            batch = _read(result, tp, max_records, check_crcs)
+            if not result.has_more():
+                _release(fetcher, tp)
+            if batch is not None:
+                taken[tp] = batch
+    return taken
+
+
+def _release(fetcher: Any, tp: TP) -> None:
+    del fetcher._records[tp]
+    fetcher._notify(fetcher._wait_consume_future)  # the partition may be fetched again
+
+
+def _read(result: FetchResult, tp: TP, max_records: int, check_crcs: bool) -> Batch | None:
+    """Move record batches from the result into one Batch; None if the position was changed since the fetch."""
+    if not result.has_more() or not result.check_assignment(tp):
+        return None
+    source = result._partition_records
+    batch = Batch(source.next_fetch_offset)
+    while len(batch) < max_records and source._records.has_next():
+        record_batch = source._records.next_batch()
+        if check_crcs and not record_batch.validate_crc():
+            raise CorruptRecordException(f"wrong checksum in {tp} at or after offset {batch.next_offset}")
+        if not record_batch.is_control_batch:
+            records = list(record_batch)
+            if records and records[0].offset < batch.next_offset:  # we start inside the record batch
+                records = [record for record in records if record.offset >= batch.next_offset]
+            batch.extend(records)
+        # not the last record's offset + 1: compaction may have removed the end of the record batch
+        batch.next_offset = max(batch.next_offset, record_batch.next_offset)
+    source.next_fetch_offset = batch.next_offset
+    result._update_position()
+    if not source._records.has_next():
+        result._partition_records = None
+    return batch if batch.next_offset > batch.start_offset else None

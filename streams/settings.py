@@ -1,0 +1,88 @@
+"""The Faust app, configured for batches: every setting that differs from Faust's default, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.app.base import BootStrategy
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
+from mode.types import ServiceT
+
+from streams import transport
+from streams.lease import Lease
+from streams.producer import BatchProducer
+
+FETCH_BYTES = 1 << 20
+
+
+class _Boot(BootStrategy):  # type: ignore[misc]
+    """Starts our producer beside Faust's own: before the consumer, and stopped after it."""
+
+    def kafka_producer(self) -> Iterable[ServiceT]:
+        return [*super().kafka_producer(), self.app.batch_producer]
+
+
+class FloorwalkerApp(faust.App):  # type: ignore[misc]
+    """A Faust app with the lease and the producer that tables, writers and agents share."""
+
+    BootStrategy = _Boot
+    lease: Lease
+    fetch_max_wait_ms: int
+    batch_producer: BatchProducer
+
+
+def floorwalker_app(
+    bootstrap: str,
+    app_id: str,
+    data_dir: Path,
+    *,
+    idempotent: bool = True,
+    fetch_max_wait_ms: int = 100,
+    linger_ms: int = 0,
+    session_timeout_s: float = 4.0,
+    max_poll_records: int = 2000,
+    client_id: str = "floorwalker",
+    credentials: Any = None,
+    **more: Any,
+) -> FloorwalkerApp:
+    """Return the configured app; `bootstrap` is `host:port[,host:port...]`.
+
+    `idempotent` must be off on the embedded broker, which has no producer ids. `credentials` are Faust's (SASL or TLS).
+    `more` goes to faust.App as it is.
+    """
+    transport.register()
+    app = FloorwalkerApp(
+        app_id,
+        broker=";".join(f"{transport.SCHEME}://{server}" for server in bootstrap.split(",")),
+        broker_client_id=client_id,
+        broker_credentials=credentials,
+        datadir=data_dir,
+        web_enabled=False,
+        autodiscover=False,
+        worker_redirect_stdouts=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,  # `floorwalker topics create` makes them, with the right retention
+        broker_max_poll_records=max_poll_records,
+        consumer_max_fetch_size=FETCH_BYTES,
+        stream_buffer_maxsize=8,  # batches, not records
+        # short ones: a dead worker's partitions are taken over after the session timeout
+        broker_session_timeout=session_timeout_s,
+        broker_rebalance_timeout=session_timeout_s,
+        broker_heartbeat_interval=session_timeout_s / 4,
+        broker_commit_interval=1.0,
+        # standbys lose records that Faust clears from the queue; a full recovery reads half a million a second
+        table_standby_replicas=0,
+        **more,
+    )
+    app.lease = Lease(session_timeout_s, session_timeout_s)
+    app.fetch_max_wait_ms = fetch_max_wait_ms
+    connection = {
+        "bootstrap_servers": bootstrap,
+        "client_id": client_id,
+        **credentials_to_aiokafka_auth(app.conf.broker_credentials, app.conf.ssl_context),
+    }
+    app.batch_producer = BatchProducer(connection, app.lease, idempotent=idempotent, linger_ms=linger_ms)
+    return app

@@ -1,0 +1,153 @@
+"""The writer of one table partition: it makes what the agent did durable, in the order that loses and doubles nothing.
+
+    facts acknowledged -> state and mark in one RecordBatch -> source batches acknowledged
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from faust.types import TP, EventT
+
+from streams.crash import crash_on_error, end_process
+from streams.intruder import GENERATION_HEADER, read_intrusion
+from streams.producer import MAX_BATCH_BYTES, Record
+
+if TYPE_CHECKING:
+    from streams.settings import FloorwalkerApp
+
+log = logging.getLogger(__name__)
+
+# room for the RecordBatch's own bytes around keys and values
+DRAIN_BYTES = MAX_BATCH_BYTES - (MAX_BATCH_BYTES >> 3)
+
+
+class Store(Protocol):
+    """State of one partition, opaque to the table. Its mark must be written with every flush, as the last record."""
+
+    def load(self, records: Sequence[Record]) -> None:
+        """Recovery: apply changelog records in order; None is a tombstone."""
+
+    def drain(self, max_bytes: int) -> list[Record]:
+        """Encode and forget the keys changed since the last drain, and the mark; empty when nothing changed."""
+
+    def touch(self, keys: Sequence[bytes]) -> None:
+        """Have the next drain write the present value of these changelog keys, a tombstone for those it lacks."""
+
+
+class Writer:
+    """Flushes one store. Call `add` right after changing the store, with no `await` in between."""
+
+    def __init__(
+        self, app: FloorwalkerApp, tp: TP, store: Store, *, min_interval_ms: int = 50, max_pending: int = 4
+    ) -> None:
+        """`min_interval_ms` lies between the starts of two flushes; `max_pending` additions make `ready` wait."""
+        self._app = app
+        self._tp = tp
+        self._store = store
+        self._min_interval = min_interval_ms / 1000
+        self._max_pending = max_pending
+        self._events: list[EventT] = []
+        self._facts: list[asyncio.Future[Any]] = []
+        self._pending = 0
+        self._flushing = 0
+        self._work = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+        self.next_offset = 0
+        self.flushes = 0
+        self.records_written = 0
+
+    def start(self, next_offset: int) -> None:
+        """Start; `next_offset` is where the next record of this changelog partition belongs."""
+        self.next_offset = next_offset
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def stop(self) -> None:
+        """Stop at once; what is not flushed will be done again by the partition's next owner."""
+        if self._task is not None:
+            self._task.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything added has been written and acknowledged."""
+        return not self._pending and not self._flushing
+
+    def add(self, event: EventT | None, facts: Iterable[asyncio.Future[Any]] = ()) -> None:
+        """The store has changed: flush it after these facts, then acknowledge the event.
+
+        None means that this was only a part of an event's batch, or no event at all (time passed).
+        """
+        if event is not None:
+            self._events.append(event)
+        self._facts.extend(facts)
+        self._pending += 1
+        self._work.set()
+
+    async def ready(self) -> None:
+        """Wait until so little is pending that the next change still fits into a flush."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._pending < self._max_pending)
+
+    async def drained(self) -> None:
+        """Wait until everything added so far, and since, is written and acknowledged."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.idle)
+
+    @crash_on_error
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            started = time.monotonic()
+            await self._flush()
+            await asyncio.sleep(self._min_interval - (time.monotonic() - started))
+
+    async def _flush(self) -> None:
+        # one instant: state, facts and events that belong together; no await before the drain is done
+        self._work.clear()
+        events, self._events = self._events, []
+        facts, self._facts = self._facts, []
+        self._flushing, self._pending = self._pending, 0
+        records = self._store.drain(DRAIN_BYTES)
+        await self._announce()
+        if facts:
+            await asyncio.gather(*facts)
+        if records:
+            await self._write(records)
+        for event in events:
+            event.message.ack(self._app.consumer)
+        self._flushing = 0
+        await self._announce()
+
+    async def _announce(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _write(self, records: list[Record]) -> None:
+        await self._app.lease.confirm()
+        generation = self._app.consumer_generation_id
+        headers = [(GENERATION_HEADER, str(generation).encode())]
+        topic, partition = self._tp
+        base_offset = await self._app.batch_producer.send_batch(topic, partition, records, last_headers=headers)
+        expected, self.next_offset = self.next_offset, base_offset + len(records)
+        self.flushes += 1
+        self.records_written += len(records)
+        if base_offset != expected:
+            await self._repair(expected, base_offset, generation)
+
+    async def _repair(self, expected: int, base_offset: int, generation: int) -> None:
+        """Somebody else wrote here. The lower generation ends, the higher one writes the touched keys again."""
+        log.error("%s: another worker wrote offsets %d to %d of our changelog", self._tp, expected, base_offset - 1)
+        if base_offset < expected:
+            end_process(f"{self._tp}: wrote at offset {base_offset}, expected {expected}: the changelog was cut")
+        keys, newest = await read_intrusion(self._app, self._tp, expected, base_offset)
+        if newest is None or newest >= generation:
+            end_process(f"{self._tp}: the other writer is of generation {newest}, we are of {generation}")
+        log.warning("%s: writing the %d touched keys again", self._tp, len(keys))
+        self._store.touch(keys)
+        self.add(None)  # an ordinary flush, since the store may hold changes by now whose facts are under way
