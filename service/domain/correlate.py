@@ -1,0 +1,229 @@
+"""CORRELATE: turns the events of one source partition into facts, keeping contacts in flight.
+
+Its output depends only on the records and the configuration, never on a clock or on where batches are cut, so a replay after a
+crash gives the same facts. A contact is forgotten once it is closed and its source has moved on by the linger time; an event older
+than that for an unknown contact is late (it may be a redelivery of one already counted).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+
+from service.domain import state_keys as keys
+from service.domain.agents import RANKS
+from service.domain.codec import TYPE_OF, decode_event
+from service.domain.contacts import Contact, ContactRecord
+from service.domain.errors import InvalidEvent, check_time
+from service.domain.events import AgentEvent, ContactEvent, Event
+from service.domain.facts import AgentInput, AnyFact, SourceSeen
+from service.domain.settings import Floor
+
+LINGER_MS: Final = 900_000
+MAX_SKEW_MS: Final = 60_000
+ABANDONED_CONTACT_MS: Final = 48 * 3_600_000
+"""A contact that never closed is forgotten after this long without an event."""
+
+DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW = "duplicates", "late", "unmatched", "conflicts", "clock_skew"
+
+
+class SourceState(Struct, array_like=True, gc=False):
+    """What one source delivered in this partition: counts by event type and by quality, and how far its event time has come."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    newest_ms: int = 0
+    received_ms: int = 0
+
+
+class CorrelateMark(Struct, array_like=True, gc=False):
+    """Up to where this partition has come, and the state of its sources."""
+
+    schema: int = keys.SCHEMA
+    next_offset: int = 0
+    sources: dict[str, SourceState] = field(default_factory=dict)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_mark = msgspec.msgpack.Decoder(CorrelateMark).decode
+_decode_contact = msgspec.msgpack.Decoder(ContactRecord).decode
+MARK_KEY: Final = keys.encode_key(keys.MARK, 0, "")
+
+
+class CorrelateStore:
+    """Contacts in flight of one source partition."""
+
+    def __init__(self, floor: Floor, linger_ms: int = LINGER_MS, max_skew_ms: int = MAX_SKEW_MS) -> None:
+        self._floor = floor
+        self._linger_ms, self._max_skew_ms = linger_ms, max_skew_ms
+        self.mark = CorrelateMark()
+        self.contacts: dict[str, Contact | bytes] = {}
+        self._closed: dict[str, deque[tuple[int, str]]] = {}
+        self._dirty: set[str] = set()
+        self._gone: set[str] = set()
+        self._touched_sources: set[str] = set()
+        self._marked = False
+
+    def take(self, raw: bytes, received_ms: int, offset: int) -> list[AnyFact]:
+        """Decode and apply one record. Raises InvalidEvent, after counting it, for input that cannot be applied."""
+        self.mark.next_offset = offset + 1
+        self._marked = True
+        try:
+            event = decode_event(raw)
+            check_time(event.occurred_at_ms, received_ms)
+        except InvalidEvent as error:
+            self._count("", "rejected:" + error.reason)
+            raise
+        return self.apply(event, received_ms)
+
+    def apply(self, event: Event, received_ms: int) -> list[AnyFact]:
+        """Apply one event. Raises InvalidEvent("late") for one too old to tell from a redelivery."""
+        name = event.source
+        source = self.mark.sources.get(name)
+        if source is None:
+            source = self.mark.sources[name] = SourceState()
+        self._touched_sources.add(name)
+        counts = source.counts
+        kind = TYPE_OF[type(event)]
+        counts[kind] = counts.get(kind, 0) + 1
+        at_ms = event.occurred_at_ms
+        if at_ms > received_ms + self._max_skew_ms:
+            at_ms = received_ms + self._max_skew_ms
+            self._count(name, SKEW)
+        if received_ms > source.received_ms:
+            source.received_ms = received_ms
+        if at_ms > source.newest_ms:
+            source.newest_ms = at_ms
+        if isinstance(event, ContactEvent):
+            return self._contact(event, at_ms, source)
+        if isinstance(event, AgentEvent):
+            return _agent_input(event, kind, at_ms)
+        return []
+
+    def source_facts(self) -> list[SourceSeen]:
+        """The running counts of the sources heard since the last call; `partition` is filled in by the caller."""
+        facts = [
+            SourceSeen("source:" + name, 0, dict(s.counts), s.newest_ms, s.received_ms)
+            for name in sorted(self._touched_sources)
+            for s in (self.mark.sources[name],)
+        ]
+        self._touched_sources.clear()
+        return facts
+
+    def _contact(self, event: ContactEvent, at_ms: int, source: SourceState) -> list[AnyFact]:
+        contact_id = event.contact_id
+        contact = self._find(contact_id, source)
+        if contact is None:
+            if at_ms < source.newest_ms - self._linger_ms:
+                self._count(event.source, LATE)
+                raise InvalidEvent("late", f"contact {contact_id}: {source.newest_ms - at_ms} ms behind its source")
+            contact = self.contacts[contact_id] = Contact(ContactRecord(contact_id, event.source))
+            self._gone.discard(contact_id)
+        applied = contact.apply(event, at_ms, self._floor)
+        self._dirty.add(contact_id)
+        if applied.duplicate or applied.conflict or applied.unmatched:
+            for happened, word in (
+                (applied.duplicate, DUPLICATE),
+                (applied.conflict, CONFLICT),
+                (applied.unmatched and not applied.duplicate, UNMATCHED),
+            ):
+                if happened:
+                    self._count(event.source, word)
+        if contact.closed:
+            closed = self._closed.get(event.source)
+            if closed is None:
+                closed = self._closed[event.source] = deque()
+            closed.append((contact.record.last_ms, contact_id))
+            self._sweep(closed, source)
+        return applied.facts
+
+    def _find(self, contact_id: str, source: SourceState) -> Contact | None:
+        """The contact in flight, if it is not to be forgotten already."""
+        found = self.contacts.get(contact_id)
+        if found is None:
+            return None
+        if isinstance(found, bytes):
+            found = self.contacts[contact_id] = Contact(_decode_contact(found))
+        quiet_ms = source.newest_ms - found.record.last_ms
+        if quiet_ms > self._linger_ms and (found.closed or quiet_ms > ABANDONED_CONTACT_MS):
+            self._forget(contact_id)
+            return None
+        return found
+
+    def _sweep(self, closed: deque[tuple[int, str]], source: SourceState) -> None:
+        """Forget the oldest closed contacts of a source that has moved on. When this runs changes no fact: `_find` decides."""
+        while closed and closed[0][0] < source.newest_ms - self._linger_ms:
+            _, contact_id = closed.popleft()
+            if contact_id in self.contacts:
+                self._find(contact_id, source)
+
+    def _forget(self, contact_id: str) -> None:
+        del self.contacts[contact_id]
+        self._dirty.discard(contact_id)
+        self._gone.add(contact_id)
+
+    def _count(self, source: str, what: str) -> None:
+        counts = self.mark.sources.setdefault(source, SourceState()).counts
+        counts[what] = counts.get(what, 0) + 1
+        self._touched_sources.add(source)
+
+    def load(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Apply records of the contacts changelog (recovery). Raises ValueError for another schema version."""
+        for key, value in records:
+            if key == MARK_KEY:
+                if value is not None:
+                    self.mark = _decode_mark(value)
+                    if self.mark.schema != keys.SCHEMA:
+                        raise ValueError(
+                            f"contacts schema {self.mark.schema}, this version has {keys.SCHEMA}: run `floorwalker rebuild`"
+                        )
+                continue
+            contact_id = key[1:].decode()
+            if value is None:
+                self.contacts.pop(contact_id, None)
+            else:
+                self.contacts[contact_id] = bytes(value)
+
+    def recovered(self) -> None:
+        """Call once after recovery: lines the closed contacts up for forgetting again."""
+        self._closed.clear()
+        for contact_id, kept in self.contacts.items():
+            record = _decode_contact(kept) if isinstance(kept, bytes) else kept.record
+            self._closed.setdefault(record.source, deque()).append((record.last_ms, contact_id))
+        for name, closed in self._closed.items():
+            self._closed[name] = deque(sorted(closed))
+
+    def pending_keys(self) -> int:
+        """How many records the next `drain` would write."""
+        return len(self._dirty) + len(self._gone)
+
+    def drain(self) -> list[tuple[bytes, bytes | None]]:
+        """Everything that changed since the last call, encoded, with the mark; empty when nothing did."""
+        if not self._marked:
+            return []
+        records: list[tuple[bytes, bytes | None]] = []
+        for contact_id in self._dirty:
+            contact = self.contacts[contact_id]
+            value = contact if isinstance(contact, bytes) else _encode(contact.record)
+            records.append((b"c" + contact_id.encode(), value))
+        records += [(b"c" + contact_id.encode(), None) for contact_id in self._gone]
+        records.append((MARK_KEY, _encode(self.mark)))
+        self._dirty.clear()
+        self._gone.clear()
+        self._marked = False
+        return records
+
+
+def _agent_input(event: AgentEvent, kind: str, at_ms: int) -> list[AnyFact]:
+    """The fact that carries an agent event to its agent; business events about agents have none yet."""
+    group, _, name = kind.partition(".")
+    if group != "agent":
+        return []
+    return [
+        AgentInput(
+            "agent:" + event.agent_id, at_ms, RANKS[name], event.seq or 0, name, event.source,
+            getattr(event, "state", None), getattr(event, "reason", None), getattr(event, "queues", None),
+            getattr(event, "queue_id", None), getattr(event, "login_ms", None), event.event_id,
+        )
+    ]  # fmt: skip

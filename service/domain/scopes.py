@@ -1,0 +1,193 @@
+"""The floor's state: per queue and agent the totals by pane and interval, who waits, and what agents do.
+
+AGGREGATE writes it, the API and the evaluator rebuild the same objects from the state feed.
+"""
+
+from bisect import bisect_left
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, field
+
+from service.domain.agents import AgentRecord, AgentTimeline, Segment
+from service.domain.facts import SourceSeen
+from service.domain.state_keys import INTERVAL, LIVE, PANE, SEGMENTS, SOURCE, WAITING, decode_key
+from service.domain.totals import Totals, bump
+
+QUEUE_PANE_MS: Final = 10_000
+AGENT_PANE_MS: Final = 60_000
+SEGMENT_BUCKET_MS: Final = 3_600_000
+HISTOGRAM_EDGES_MS: Final = tuple(
+    1000 * s for s in (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800, 3600, 7200)
+)
+"""Upper edges of the lifetime histograms of waiting and handling, equal for every queue; a longer duration has no edge."""
+
+
+class Interval(Struct, array_like=True, gc=False):
+    """One interval's totals under both attributions. `revision` is 0 while it is the scope's newest; each later change adds one."""
+
+    outcome: Totals = field(default_factory=Totals)
+    arrival: Totals = field(default_factory=Totals)
+    revision: int = 0
+
+
+class Waiting(Struct, array_like=True, gc=False):
+    """A visit in the queue. `net` is 1; a correction under way may take it through 0 or 2."""
+
+    queued_ms: int
+    threshold_ms: int | None
+    customer_class: str | None = None
+    net: int = 0
+
+
+class QueueLive(Struct, array_like=True, gc=False):
+    """What a queue keeps for ever: lifetime totals and histograms (edge in ms -> count; -1 above all edges)."""
+
+    lifetime: Totals = field(default_factory=Totals)
+    newest_ms: int = 0
+    wait_histogram: dict[int, int] = field(default_factory=dict)
+    handle_histogram: dict[int, int] = field(default_factory=dict)
+
+
+class AgentLive(Struct, array_like=True, gc=False):
+    """What an agent keeps for ever: lifetime totals and the timeline's present end."""
+
+    lifetime: Totals = field(default_factory=Totals)
+    newest_ms: int = 0
+    record: AgentRecord = field(default_factory=AgentRecord)
+
+
+class QueueScope:
+    """One queue's state."""
+
+    __slots__ = ("intervals", "live", "panes", "queue_id", "scope", "waiting")
+    pane_ms = QUEUE_PANE_MS
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        self.queue_id = scope.partition(":")[2]
+        self.panes: dict[int, Totals] = {}
+        self.intervals: dict[int, Interval] = {}
+        self.waiting: dict[str, Waiting] = {}
+        self.live = QueueLive()
+
+
+class AgentScope:
+    """One agent's state. `segments` are closed stretches in one state, by the hour they begin in."""
+
+    __slots__ = ("agent_id", "intervals", "live", "panes", "scope", "segments", "timeline")
+    pane_ms = AGENT_PANE_MS
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        self.agent_id = scope.partition(":")[2]
+        self.panes: dict[int, Totals] = {}
+        self.intervals: dict[int, Interval] = {}
+        self.segments: dict[int, list[Segment]] = {}
+        self.live = AgentLive()
+        self.timeline = AgentTimeline(self.live.record)
+
+    def set_live(self, live: AgentLive) -> None:
+        """Take over what was read from the state feed."""
+        self.live = live
+        self.timeline = AgentTimeline(live.record)
+
+
+Scope = QueueScope | AgentScope
+
+DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
+    "pane": msgspec.msgpack.Decoder(Totals),
+    "interval": msgspec.msgpack.Decoder(Interval),
+    "queue": msgspec.msgpack.Decoder(QueueLive),
+    "agent": msgspec.msgpack.Decoder(AgentLive),
+    "waiting": msgspec.msgpack.Decoder(Waiting),
+    "segments": msgspec.msgpack.Decoder(list[Segment]),
+    "source": msgspec.msgpack.Decoder(SourceSeen),
+}
+
+
+class Scopes:
+    """Every scope known here, by kind and id."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, QueueScope] = {}
+        self.agents: dict[str, AgentScope] = {}
+        self.sources: dict[tuple[str, int], SourceSeen] = {}
+
+    def queue(self, scope: str) -> QueueScope:
+        """The queue scope `queue:ID`, made when first heard of."""
+        found = self.queues.get(scope)
+        if found is None:
+            found = self.queues[scope] = QueueScope(scope)
+        return found
+
+    def agent(self, scope: str) -> AgentScope:
+        """The agent scope `agent:ID`, made when first heard of."""
+        found = self.agents.get(scope)
+        if found is None:
+            found = self.agents[scope] = AgentScope(scope)
+        return found
+
+    def put(self, key: bytes, value: bytes | None) -> str | None:
+        """Apply one record of the state feed; None is a tombstone. Returns the scope touched, None for a mark."""
+        kind, bucket, scope = decode_key(key)
+        if kind == WAITING:
+            return self._put_waiting(bucket_scope(bucket, scope), value)
+        if kind == SOURCE:
+            if value is not None:
+                self.sources[scope, int(bucket)] = DECODERS["source"].decode(value)
+            return scope
+        if kind not in (PANE, INTERVAL, LIVE, SEGMENTS):
+            return None
+        holder: Any = self.queue(scope) if scope.startswith("queue:") else self.agent(scope)
+        if kind == LIVE:
+            self._put_live(holder, value)
+        elif kind == SEGMENTS:
+            _put(holder.segments, int(bucket), value, "segments")
+        else:
+            _put(holder.panes if kind == PANE else holder.intervals, int(bucket), value, _TYPE[kind])
+        return scope
+
+    def _put_live(self, holder: Scope, value: bytes | None) -> None:
+        if value is None:
+            return
+        if isinstance(holder, QueueScope):
+            holder.live = DECODERS["queue"].decode(value)
+        else:
+            holder.set_live(DECODERS["agent"].decode(value))
+
+    def _put_waiting(self, where: tuple[str, str], value: bytes | None) -> str:
+        scope, visit_id = where
+        waiting = self.queue(scope).waiting
+        if value is None:
+            waiting.pop(visit_id, None)
+        else:
+            waiting[visit_id] = DECODERS["waiting"].decode(value)
+        return scope
+
+
+_TYPE = {PANE: "pane", INTERVAL: "interval"}
+
+
+def _put(buckets: dict[int, Any], bucket: int, value: bytes | None, decoder: str) -> None:
+    if value is None:
+        buckets.pop(bucket, None)
+    else:
+        buckets[bucket] = DECODERS[decoder].decode(value)
+
+
+def waiting_bucket(scope: str, visit_id: str) -> tuple[int, str]:
+    """(bucket, scope part) of a waiting visit's key: the length of the scope tells where the visit id begins."""
+    return len(scope), scope + visit_id
+
+
+def bucket_scope(bucket: str, joined: str) -> tuple[str, str]:
+    """The scope and visit id that `waiting_bucket` joined."""
+    length = int(bucket)
+    return joined[:length], joined[length:]
+
+
+def count_in_histogram(histogram: dict[int, int], value_ms: int, sign: int) -> None:
+    """Count a duration at the first edge that is not below it; -1 stands for longer than all edges."""
+    index = bisect_left(HISTOGRAM_EDGES_MS, value_ms)
+    bump(histogram, HISTOGRAM_EDGES_MS[index] if index < len(HISTOGRAM_EDGES_MS) else -1, sign)

@@ -1,0 +1,25 @@
+"""Keys of the state feed: one letter for the kind, the bucket, the scope. Values are msgpack of the kind's type."""
+
+from typing import Final
+
+SCHEMA: Final = 1
+"""Version of the state values; a worker refuses another and asks for `floorwalker rebuild`."""
+
+PANE: Final = "p"
+INTERVAL: Final = "i"
+LIVE: Final = "l"
+WAITING: Final = "w"
+SEGMENTS: Final = "t"
+SOURCE: Final = "o"
+MARK: Final = "m"
+
+
+def encode_key(kind: str, bucket: int | str, scope: str) -> bytes:
+    """`kind|bucket|scope`; the scope comes last since it may contain anything. For WAITING the bucket is the visit's queue."""
+    return f"{kind}|{bucket}|{scope}".encode()
+
+
+def decode_key(key: bytes) -> tuple[str, str, str]:
+    """(kind, bucket, scope) of a key."""
+    kind, bucket, scope = key.decode().split("|", 2)
+    return kind, bucket, scope
