@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import Any
 
 from faust.types import TP, EventT
 
-if TYPE_CHECKING:
-    from streams.settings import FloorwalkerApp
+from streams.batch_app import FloorwalkerApp
+from streams.transport import batch_of, consumer_of
 
 log = logging.getLogger(__name__)
 
@@ -24,27 +24,27 @@ class Contiguity:
         self.jumps: Counter[TP] = Counter()
         self.expired: Counter[TP] = Counter()
 
-    async def accepts(self, event: EventT, expected: int | None) -> bool:
+    async def accepts(self, event: EventT[Any], expected: int | None) -> bool:
         """Whether to process the batch; `expected` is the next offset by the mark, None if there is no mark.
 
         A batch behind the mark is accepted: the mark skips its records. If records are missing in front of the batch,
         they are fetched again and the answer is False: drop the batch, it comes again. If Kafka itself no longer has
         them (retention), that is logged and counted, and the batch is accepted.
         """
-        tp, batch = event.message.tp, event.value
+        tp, batch, consumer = event.message.tp, batch_of(event), consumer_of(self._app)
         if expected is None or batch.start_offset <= expected:
             self._sought.pop(tp, None)
             return True
         missing = batch.start_offset - expected
-        earliest = (await self._app.consumer.earliest_offsets(tp))[tp]
+        earliest = (await consumer.earliest_offsets(tp))[tp]
         if earliest >= batch.start_offset:
             log.error("%s: %d records from offset %d on expired before they were read", tp, missing, expected)
             self.expired[tp] += missing
             return True
-        self._app.consumer.discard(event.message)
+        consumer.discard(event.message)
         if self._sought.get(tp) != expected:  # batches already queued behind the jump show it again
             log.error("%s: expected offset %d, got %d: seeking back", tp, expected, batch.start_offset)
             self.jumps[tp] += missing
             self._sought[tp] = expected
-            await self._app.consumer.seek_back(tp, expected)
+            await consumer.seek_back(tp, expected)
         return False

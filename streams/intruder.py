@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
-if TYPE_CHECKING:
-    from streams.settings import FloorwalkerApp
+from streams.batch_app import FloorwalkerApp
 
 GENERATION_HEADER = "g"
 READ_TIMEOUT_S = 10.0

@@ -25,7 +25,7 @@ class FlushTooLarge(Exception):
     """The records of one flush do not fit into one RecordBatch. Cut the input: apply less between two flushes."""
 
 
-class BatchProducer(Service):  # type: ignore[misc]
+class BatchProducer(Service):
     """Producer of facts and changelog flushes; every request is sent only while the lease holds."""
 
     def __init__(

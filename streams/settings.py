@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import faust
-from faust.app.base import BootStrategy
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
-from mode.types import ServiceT
 
 from streams import transport
+from streams.batch_app import FloorwalkerApp
 from streams.lease import Lease
 from streams.producer import BatchProducer
 
 FETCH_BYTES = 1 << 20
-
-
-class _Boot(BootStrategy):  # type: ignore[misc]
-    """Starts our producer beside Faust's own: before the consumer, and stopped after it."""
-
-    def kafka_producer(self) -> Iterable[ServiceT]:
-        return [*super().kafka_producer(), self.app.batch_producer]
-
-
-class FloorwalkerApp(faust.App):  # type: ignore[misc]
-    """A Faust app with the lease and the producer that tables, writers and agents share."""
-
-    BootStrategy = _Boot
-    lease: Lease
-    fetch_max_wait_ms: int
-    batch_producer: BatchProducer
 
 
 def floorwalker_app(

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
+from faust.tables.manager import TableManager
 from faust.tables.table import Table
 from faust.types import TP, EventT
 
+from streams.batch_app import FloorwalkerApp
 from streams.crash import crash_on_error, end_process
 from streams.fetches import Batch
+from streams.transport import batch_of, consumer_of
 from streams.writer import Store, Writer
-
-if TYPE_CHECKING:
-    from streams.settings import FloorwalkerApp
 
 S = TypeVar("S", bound=Store)
 
 
-class BatchTable(Table[bytes, bytes], Generic[S]):  # type: ignore[misc]
+class BatchTable(Table[bytes, bytes], Generic[S]):
     """One store and one writer per assigned partition; the changelog is one topic, partition i for store i.
 
     Add it with `app.tables.add(BatchTable(...))`. A partition's store changes with the assignment: ask for it at every
     batch, do not keep it.
     """
+
+    app: FloorwalkerApp
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class BatchTable(Table[bytes, bytes], Generic[S]):  # type: ignore[misc]
         self._stores: dict[int, S] = {}
         self._writers: dict[int, Writer] = {}
         self._applied: dict[int, int] = {}
-        app.on_partitions_revoked.connect(self._finish_writing)
+        app.on_partitions_revoked.connect(cast(Any, self._finish_writing))
 
     @property
     def active_partitions(self) -> set[int]:
@@ -110,11 +112,11 @@ class BatchTable(Table[bytes, bytes], Generic[S]):  # type: ignore[misc]
         writer.stop()
         self._applied[partition] = writer.next_offset
 
-    def apply_changelog_batch(self, batch: Iterable[EventT]) -> None:
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
         """Load fetched changelog batches into the stores. Faust would log an exception here and go on without."""
         try:
             for event in batch:
-                self._load(event.message.tp, event.message.value)
+                self._load(event.message.tp, batch_of(event))
         except Exception as error:
             end_process(f"table {self.name} cannot be recovered", error)
 
@@ -123,7 +125,7 @@ class BatchTable(Table[bytes, bytes], Generic[S]):  # type: ignore[misc]
         if store is None:
             return  # fetched before this partition was taken away
         applied = self._applied.get(tp.partition, 0)
-        if batch.start_offset > max(applied, self.app.consumer.earliest.get(tp, 0)):
+        if batch.start_offset > max(applied, consumer_of(self.app).earliest.get(tp, 0)):
             raise RuntimeError(f"{tp}: a hole in recovery, {applied} applied and {batch.start_offset} comes next")
         # Faust seeks to the last applied record, not behind it
         store.load([(record.key or b"", record.value) for record in batch if record.offset >= applied])
@@ -132,7 +134,7 @@ class BatchTable(Table[bytes, bytes], Generic[S]):  # type: ignore[misc]
     @crash_on_error  # Faust would not look at the exception
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Start the writers at the end of the changelog."""
-        ends = self.app.tables.recovery.active_highwaters
+        ends = cast(TableManager, self.app.tables).recovery.active_highwaters
         for tp in active_tps:
             partition = tp.partition
             writer = Writer(self.app, tp, self._stores[partition], min_interval_ms=self._min_flush_interval_ms)
@@ -140,6 +142,6 @@ class BatchTable(Table[bytes, bytes], Generic[S]):  # type: ignore[misc]
             self._writers[partition] = writer
         await self.call_recover_callbacks()
 
-    async def _finish_writing(self, app: Any, revoked: set[TP], **kwargs: Any) -> None:
+    async def _finish_writing(self, app: Any, *args: Any, **kwargs: Any) -> None:
         # Faust waits for the batches it knows; a change without one (time passed) must be written as well
         await asyncio.gather(*(writer.drained() for writer in self._writers.values()))

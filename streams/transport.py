@@ -1,43 +1,27 @@
 """Faust transport that delivers one message per partition and fetch, instead of one per record.
 
-Broker URLs start with `floorwalker://`. `message.value` is a `Batch` of aiokafka's raw records. Agents must read with
-`stream.noack().events()` and call `event.message.ack(app.consumer)` when everything the batch caused is written.
+Broker URLs start with `floorwalker://`. Agents iterate over `batches(stream)`, read `batch_of(event)`
+(a list of aiokafka's raw records), and a writer acknowledges the event when everything it caused is written.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, cast
 
-from aiokafka import AIOKafkaConsumer
-from faust.transport.drivers import TRANSPORTS, aiokafka as driver
-from faust.types import TP, ConsumerMessage, Message
+from faust.streams import Stream
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, EventT, Message, StreamT
 from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
-from streams.fetches import Batch, take_batches
-from streams.lease import Lease
+from streams.batch_app import FloorwalkerApp
+from streams.consumer_thread import ConsumerThread, Delivered, RebalanceListener
+from streams.fetches import Batch
 
 SCHEME = "floorwalker"
-HIGHWATER_POLL_S = 0.02
-HIGHWATER_TIMEOUT_S = 30.0
-
-
-class BatchApp(Protocol):
-    """What the transport needs of the app beyond Faust's own (see streams/settings.py)."""
-
-    lease: Lease
-    fetch_max_wait_ms: int
-
-
-class Delivered(NamedTuple):
-    """A batch and the number of revocations seen when it was taken from the fetcher."""
-
-    batch: Batch
-    revocations: int
 
 
 class InFlight:
@@ -55,102 +39,30 @@ def register() -> None:
     TRANSPORTS.aliases.setdefault(SCHEME, "streams.transport:Transport")
 
 
-class RebalanceListener(driver.ConsumerRebalanceListener):
-    """Counts revocations in the consumer's thread, where no fetch can run in between, and tells the lease."""
-
-    def on_partitions_revoked(self, revoked: Iterable[Any]) -> Any:
-        """Close the gate for everything fetched before; called synchronously at the start of a rebalance."""
-        self._thread.revocations += 1
-        self._thread.app.lease.rebalance_started()
-        return self._finish(super().on_partitions_revoked(revoked))
-
-    async def _finish(self, revoking: Awaitable[None]) -> None:
-        await revoking
-        self._thread.app.lease.rebalance_ready()
-
-    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Tell the lease first: recovery and the agents come after."""
-        self._thread.app.lease.rebalance_ended()
-        await super().on_partitions_assigned(assigned)
+def batches(stream: StreamT[Any]) -> AsyncIterator[EventT[Any]]:
+    """The events of an agent's stream, one per batch; the writer acknowledges them, not Faust."""
+    return cast(AsyncIterator[EventT[Any]], cast(Stream[Any], stream).noack().events())
 
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that owns the aiokafka consumer."""
+def batch_of(event: EventT[Any]) -> Batch:
+    """The batch that an event of a topic read through this transport carries."""
+    return cast(Batch, event.value)
 
-    revocations = 0
 
-    async def on_start(self) -> None:
-        """Start, and have answered heartbeats renew the lease."""
-        await super().on_start()
-        coordinator = self._ensure_consumer()._coordinator
-        lease, heartbeat = self.app.lease, coordinator._do_heartbeat
+def consumer_of(app: FloorwalkerApp) -> Consumer:
+    """The app's consumer, which is ours."""
+    return cast(Consumer, app.consumer)
 
-        async def heartbeat_with_lease() -> bool:
-            sent = lease.now()
-            success: bool = await heartbeat()
-            if success:
-                lease.renew(sent)
-            return success
 
-        coordinator._do_heartbeat = heartbeat_with_lease
-
-    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
-        # the driver's fixed 1.5 s would be the delay of every event that arrives in a quiet moment
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = self.app.fetch_max_wait_ms
-        return consumer
-
-    async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:
-        # the embedded broker answers ListOffsets with an offset inside its last batch, fetch responses are right there;
-        # Kafka's fetch responses may be behind just after a leader election, where ListOffsets waits: take the larger
-        consumer = self._ensure_consumer()
-        deadline = time.monotonic() + HIGHWATER_TIMEOUT_S
-        while any(consumer.highwater(tp) is None for tp in partitions):
-            if time.monotonic() > deadline:
-                # Faust goes on without recovery when its own wait is over, so be earlier and louder
-                raise TimeoutError(f"the broker did not answer a fetch of {partitions} within {HIGHWATER_TIMEOUT_S} s")
-            await asyncio.sleep(HIGHWATER_POLL_S)
-        ends = await consumer.end_offsets(partitions)
-        return {tp: max(consumer.highwater(tp), ends[tp]) for tp in partitions}
-
-    async def _fetch_records(
-        self,
-        consumer: AIOKafkaConsumer,
-        active_partitions: set[TP],
-        timeout: float | None = None,
-        max_records: int | None = None,
-    ) -> Mapping[TP, Delivered]:
-        if not self.consumer.flow_active:
-            return {}
-        fetcher = consumer._fetcher
-        if consumer._closed or fetcher._closed:
-            raise driver.ConsumerStoppedError()
-        check_crcs = self.app.conf.broker_check_crcs
-        with fetcher._subscriptions.fetch_context():
-            # decided per partition at the moment of taking: a rebalance may begin during the wait
-            taken = await take_batches(
-                fetcher,
-                lambda tp: tp in active_partitions and self.consumer.may_deliver(tp, self.revocations),
-                wait=timeout or 0.0,
-                max_records=max_records or 1,
-                check_crcs=check_crcs,
-            )
-        return {tp: Delivered(batch, self.revocations) for tp, batch in taken.items()}
-
-    def wake(self) -> None:
-        """Let a waiting fetch look again; callable from the event loop's thread."""
-        if self._consumer is not None:
-            self.thread_loop.call_soon_threadsafe(self._notify_fetch_waiters, self._consumer._fetcher)
-
-    def _notify_fetch_waiters(self, fetcher: Any) -> None:
-        for waiter in list(fetcher._fetch_waiters):
-            fetcher._notify(waiter)
+def _in_flight(message: Message) -> InFlight | None:
+    return cast(InFlight | None, message.checksum)
 
 
 class Consumer(driver.Consumer):
     """Consumer with its own position per partition: a deque of the batches in flight, not lists of single offsets."""
 
     RebalanceListener = RebalanceListener
+    app: FloorwalkerApp
     _thread: ConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -197,8 +109,8 @@ class Consumer(driver.Consumer):
         rebalance, and every rebalance ends with new positions.
         """
         if not self.flow_active:
-            await self.wait(self.can_resume_flow)
-        fetched = await self._getmany(self._get_active_partitions(), timeout)
+            await self.wait(self.can_resume_flow.wait())
+        fetched = cast(Mapping[TP, Delivered], await self._getmany(self._get_active_partitions(), timeout))
         for tp, (batch, revocations) in fetched.items():
             if self.should_stop or not self.flow_active:
                 return
@@ -214,10 +126,12 @@ class Consumer(driver.Consumer):
             in_flight = InFlight(batch.next_offset)
             self._in_flight[tp].append(in_flight)
         timestamp = batch[-1].timestamp / 1000 if batch else 0.0
-        return ConsumerMessage(
-            tp.topic, tp.partition, offset, timestamp, 0, None, None, batch, in_flight, 0, 0, tp,
+        message = ConsumerMessage(
+            tp.topic, tp.partition, offset, timestamp, 0, None, None, cast(bytes, batch), None, 0, 0, tp,
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
+        message.checksum = cast(Any, in_flight)  # the field of Faust's message that nobody reads
+        return message
 
     def ack(self, message: Message) -> bool:
         """Mark a batch as finished; its offsets are committed when all batches before it are finished too."""
@@ -225,8 +139,9 @@ class Consumer(driver.Consumer):
             if message.acked:
                 return False
             message.acked = True
-            if message.checksum is not None:
-                message.checksum.done = True
+            in_flight = _in_flight(message)
+            if in_flight is not None:
+                in_flight.done = True
             self._unacked_messages.discard(message)
             self._n_acked += 1
             notify(self._waiting_for_ack)
@@ -266,9 +181,9 @@ class Consumer(driver.Consumer):
     def discard(self, message: Message) -> None:
         """Give up a delivered batch that will come again: do not wait for it, do not commit it."""
         self._unacked_messages.discard(message)
-        queue = self._in_flight.get(message.tp)
-        if queue and message.checksum in queue:
-            queue.remove(message.checksum)
+        queue, in_flight = self._in_flight.get(message.tp), _in_flight(message)
+        if queue and in_flight is not None and in_flight in queue:
+            queue.remove(in_flight)
         notify(self._waiting_for_ack)
 
 

@@ -1,6 +1,5 @@
-"""The writer of one table partition: it makes what the agent did durable, in the order that loses and doubles nothing.
-
-    facts acknowledged -> state and mark in one RecordBatch -> source batches acknowledged
+"""The writer of one table partition: it makes what the agent did durable, in the order that loses and doubles nothing:
+facts acknowledged, then state and mark in one RecordBatch, then source batches acknowledged.
 """
 
 from __future__ import annotations
@@ -9,16 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from faust.types import TP, EventT
 
+from streams.batch_app import FloorwalkerApp
 from streams.crash import crash_on_error, end_process
 from streams.intruder import GENERATION_HEADER, read_intrusion
 from streams.producer import MAX_BATCH_BYTES, Record
-
-if TYPE_CHECKING:
-    from streams.settings import FloorwalkerApp
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +48,7 @@ class Writer:
         self._store = store
         self._min_interval = min_interval_ms / 1000
         self._max_pending = max_pending
-        self._events: list[EventT] = []
+        self._events: list[EventT[Any]] = []
         self._facts: list[asyncio.Future[Any]] = []
         self._pending = 0
         self._flushing = 0
@@ -78,7 +75,7 @@ class Writer:
         """Whether everything added has been written and acknowledged."""
         return not self._pending and not self._flushing
 
-    def add(self, event: EventT | None, facts: Iterable[asyncio.Future[Any]] = ()) -> None:
+    def add(self, event: EventT[Any] | None, facts: Iterable[asyncio.Future[Any]] = ()) -> None:
         """The store has changed: flush it after these facts, then acknowledge the event.
 
         None means that this was only a part of an event's batch, or no event at all (time passed).

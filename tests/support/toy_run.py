@@ -47,13 +47,13 @@ class ToyRun:
     def create_topics(self) -> None:
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
-            plain = [NewTopic(f"{self.prefix}-{name}", self.partitions, 1) for name in ("events", "facts")]
-            state = [
-                NewTopic(f"{self.prefix}-{name}", self.partitions, 1, topic_configs=STATE) for name in ("split", "count")
-            ]
-            admin.create_topics(plain + state)
+            admin.create_topics([self._topic("events", {}), self._topic("facts", {})])
+            admin.create_topics([self._topic("split", STATE), self._topic("count", STATE)])
         finally:
             admin.close()
+
+    def _topic(self, name: str, config: dict[str, str]) -> NewTopic:
+        return NewTopic(f"{self.prefix}-{name}", self.partitions, 1, topic_configs=config)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """Start one more worker; its output goes to a file of its own in the run's folder."""

@@ -15,15 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import faust
+import mode.loop
 import msgspec
+from faust.types import StreamT
 from faust.worker import Worker
 
+from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
 from streams.crash import crash_on_error
-from streams.fetches import Batch
-from streams.settings import FloorwalkerApp, floorwalker_app
+from streams.settings import floorwalker_app
 from streams.tables import BatchTable
+from streams.transport import batch_of, batches
 
 MARK = b"\0m"
 Fact = tuple[int, int, bytes, int]
@@ -102,9 +104,9 @@ def _raw_topic(app: FloorwalkerApp, name: str) -> Any:
 def _split_agent(app: FloorwalkerApp, table: BatchTable[MarkStore], source: str, target: str, partitions: int) -> None:
     contiguity = Contiguity(app)
 
-    async def split(stream: faust.Stream[Batch]) -> None:
-        async for event in stream.noack().events():
-            partition, batch = event.message.partition, event.value
+    async def split(stream: StreamT[Any]) -> None:
+        async for event in batches(stream):
+            partition, batch = event.message.partition, batch_of(event)
             store, writer = table.store(partition), table.writer(partition)
             await writer.ready()
             done = store.mark.get(partition, -1)
@@ -113,7 +115,7 @@ def _split_agent(app: FloorwalkerApp, table: BatchTable[MarkStore], source: str,
             facts: list[list[Fact]] = [[] for _ in range(partitions)]
             for record in batch:
                 if record.offset > done:
-                    key, _, number = record.value.partition(b":")
+                    key, _, number = (record.value or b"").partition(b":")
                     facts[zlib.crc32(key) % partitions].append((partition, record.offset, key, int(number)))
             store.advance(partition, batch.next_offset - 1)
             send = app.batch_producer.send_facts
@@ -123,13 +125,13 @@ def _split_agent(app: FloorwalkerApp, table: BatchTable[MarkStore], source: str,
 
 
 def _count_agent(app: FloorwalkerApp, table: BatchTable[CountStore], source: str) -> None:
-    async def count(stream: faust.Stream[Batch]) -> None:
-        async for event in stream.noack().events():
+    async def count(stream: StreamT[Any]) -> None:
+        async for event in batches(stream):
             partition = event.message.partition
             store, writer = table.store(partition), table.writer(partition)
             await writer.ready()
-            for record in event.value:
-                for source_partition, offset, key, number in decode_facts(record.value):
+            for record in batch_of(event):
+                for source_partition, offset, key, number in decode_facts(record.value or b""):
                     if offset > store.mark.get(source_partition, -1):
                         store.count(key, number)
                 if record.value:
@@ -143,8 +145,6 @@ def main() -> None:
     """Run the worker until SIGTERM."""
     options = json.loads(sys.argv[1])
     app = build(options)
-    import mode.loop
-
     mode.loop.use("uvloop")
     Worker(app, loglevel=logging.INFO, redirect_stdouts=False, quiet=True).execute_from_commandline()
 

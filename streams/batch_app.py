@@ -1,0 +1,29 @@
+"""The Faust app class of the workers; `streams.settings.floorwalker_app` makes a configured one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import faust
+from faust.app.base import BootStrategy
+from mode.types import ServiceT
+
+from streams.lease import Lease
+from streams.producer import BatchProducer
+
+
+class _Boot(BootStrategy):
+    """Starts our producer beside Faust's own: before the consumer, and stopped after it."""
+
+    def kafka_producer(self) -> Iterable[ServiceT]:
+        return [*super().kafka_producer(), cast(FloorwalkerApp, self.app).batch_producer]
+
+
+class FloorwalkerApp(faust.App):
+    """A Faust app with the lease and the producer that tables, writers and agents share."""
+
+    BootStrategy = _Boot
+    lease: Lease
+    fetch_max_wait_ms: int
+    batch_producer: BatchProducer
