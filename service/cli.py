@@ -10,7 +10,6 @@ from importlib import metadata
 from typing import NoReturn
 
 from service.console import print_error
-from service.embedded import EmbeddedBrokerError, EmbeddedBrokerMissing, UnsupportedPlatform
 from service.errors import FailedError, UsageError
 
 DONE, FAILED, WRONG = 0, 1, 2
@@ -84,9 +83,9 @@ def run_command_line(argv: Sequence[str] | None, commands: Sequence[Command], gr
 def _verdict(error: BaseException) -> tuple[int, str]:
     """Return the exit code and the sentence for what a command raised."""
     match error:
-        case UsageError() | EmbeddedBrokerMissing() | UnsupportedPlatform():
+        case UsageError():
             return WRONG, str(error)
-        case FailedError() | EmbeddedBrokerError():
+        case FailedError():
             return FAILED, str(error)
         case KeyboardInterrupt():
             return FAILED, "interrupted"

@@ -1,15 +1,16 @@
 """The parts of the configuration file, as people write them."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from service.adapters import ADAPTERS
+from service.adapters.mapping import CallRecordsMapping
 from service.domain import settings as domain
 from service.domain.events import Channel
 from service.timetext import parse_minutes_of_day, parse_zone
 
-FORMATS = ("canonical", "call-records", "asterisk-queue-log")
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -100,15 +101,15 @@ class SourceConfig(Section):
     timezone: str | None = None
     site: str | None = None
     agent_pattern: str | None = None
-    mapping: dict[str, Any] | None = None
+    mapping: CallRecordsMapping | None = None
 
     _zone = field_validator("timezone")(lambda name: parse_zone(name) if name else None)
 
     @field_validator("format")
     @classmethod
     def _known_format(cls, name: str) -> str:
-        if name not in FORMATS:
-            raise ValueError(f"{name!r} is not a format: use one of {', '.join(FORMATS)}")
+        if name not in ADAPTERS:
+            raise ValueError(f"{name!r} is not a format: use one of {', '.join(ADAPTERS)}")
         return name
 
     @field_validator("agent_pattern")

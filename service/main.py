@@ -3,14 +3,19 @@
 import sys
 from collections.abc import Sequence
 
-from service import cli_config
+from service import cli_config, cli_ingest, cli_topics
 from service.cli import Command, run_command_line
 
 GROUPS = {
     "config": "check a configuration",
+    "topics": "create and describe the topics",
 }
 
-COMMANDS: tuple[Command, ...] = (*cli_config.COMMANDS,)
+COMMANDS: tuple[Command, ...] = (
+    *cli_ingest.COMMANDS,
+    *cli_topics.COMMANDS,
+    *cli_config.COMMANDS,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,9 +31,7 @@ class ProcessSettings(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    bootstrap: str = Field(
-        default="127.0.0.1:9092", min_length=1, description="Kafka brokers, host:port[,host:port]"
-    )
+    bootstrap: str = Field(default="127.0.0.1:9092", min_length=1, description="Kafka brokers, host:port[,host:port]")
     application_id: str = Field(default="floorwalker", min_length=1, description="name of the workers' consumer group")
     data_dir: Path = Field(default_factory=default_data_dir, strict=False, description="where processes keep files")
     partitions: int = Field(default=8, ge=1, le=10_000, description="partitions of the topics that are created")
