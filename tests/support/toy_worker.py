@@ -103,6 +103,11 @@ def _raw_topic(app: FloorwalkerApp, name: str) -> Any:
 
 def _split_agent(app: FloorwalkerApp, table: BatchTable[MarkStore], source: str, target: str, partitions: int) -> None:
     contiguity = Contiguity(app)
+    again = [0]
+
+    @app.on_before_shutdown.connect
+    async def report(*args: Any, **kwargs: Any) -> None:
+        logging.getLogger(__name__).info("read again: %d", again[0])
 
     async def split(stream: StreamT[Any]) -> None:
         async for event in batches(stream):
@@ -113,6 +118,7 @@ def _split_agent(app: FloorwalkerApp, table: BatchTable[MarkStore], source: str,
             if not await contiguity.accepts(event, done + 1):
                 continue
             facts: list[list[Fact]] = [[] for _ in range(partitions)]
+            again[0] += max(0, min(done + 1, batch.next_offset) - batch.start_offset)
             for record in batch:
                 if record.offset > done:
                     key, _, number = (record.value or b"").partition(b":")
