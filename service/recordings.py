@@ -36,7 +36,7 @@ _ORDER: Final[tuple[tuple[type[Event], ...], ...]] = (
 
 
 class _Ranks(dict[type[Event], int]):
-    """Rank of a type among events of the same time: causes before effects; types of one rank keep the order of the file."""
+    """Rank of a type among events of the same time: causes first; types of one rank keep the order of the file."""
 
     def __missing__(self, cls: type[Event]) -> int:
         rank = next((n for n, group in enumerate(_ORDER) if issubclass(cls, group)), len(_ORDER))
@@ -64,11 +64,11 @@ class _Line:
 
 
 def read_recording(paths: Sequence[Path | str], adapter: Adapter, now_ms: int) -> Recording:
-    """Decode files (`-` is standard input) into events sorted by time; a line that cannot be read is rejected, the rest stands.
+    """Decode files (`-` is standard input) into events sorted by time; lines that cannot be read are rejected.
 
-    `now_ms` is the clock against which far future times are judged. Events of the same time stand in the order of their types,
-    then of the files and their lines; a file written newest first is read backwards. Raises FailedError for a file that cannot be
-    read and UsageError for one that is not there or does not fit the format.
+    `now_ms` is the clock against which far future times are judged. Events of the same time stand in the order of their
+    types, then of the files and their lines; a file written newest first is read backwards. Raises FailedError for a
+    file that cannot be read and UsageError for one that is not there or does not fit the format.
     """
     recording = Recording()
     records: list[tuple[Parsed, str, _Line]] = []
@@ -88,7 +88,7 @@ def read_recording(paths: Sequence[Path | str], adapter: Adapter, now_ms: int) -
 
 
 def decode_lines(lines: Iterable[bytes], adapter: Adapter, clock_ms: Callable[[], int]) -> Iterator[Event | Rejected]:
-    """Decode a growing recording line by line, as it comes and unsorted. `lines` may wait for more; each is one whole line."""
+    """Decode a growing recording as it comes, unsorted. `lines` may wait for more; each is one whole line."""
     keys = Keys(adapter.name, remembered=_REMEMBERED_LINES)
     for line_no, line in enumerate(lines, 1):
         raw = _bare(line, line_no)
@@ -112,8 +112,8 @@ def decode_line(
 class Keys:
     """Stable keys of records: a hash of the line and of how many identical ones came before it.
 
-    Native systems log real calls as identical lines, so the content alone would lose some. `remembered`: how many lines at least to
-    count over; None: all. 0 is for native topics, where an identical record is a redelivery.
+    Native systems log real calls as identical lines, so the content alone would lose some. `remembered`: how many lines
+    at least to count over; None: all. 0 is for native topics, where an identical record is a redelivery.
     """
 
     def __init__(self, format_name: str, remembered: int | None = None) -> None:
@@ -149,9 +149,7 @@ def read_bytes(path: Path | str) -> bytes:
         raise UsageError(f"{str(path)!r}: is not the name of a file") from None
 
 
-def _parse_file(
-    path: str, data: bytes, adapter: Adapter, recording: Recording
-) -> Iterator[tuple[Parsed, str, _Line]]:
+def _parse_file(path: str, data: bytes, adapter: Adapter, recording: Recording) -> Iterator[tuple[Parsed, str, _Line]]:
     keys = Keys(adapter.name)
     for line_no, raw in _records(path, data, adapter):
         line = _Line(path, line_no, raw)

@@ -109,7 +109,8 @@ def _json_fields(text: str) -> list[str]:
         raise InvalidEvent(reason, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidEvent("bad_json", str(error)) from None
-    values = (row.time, row.callid, row.queuename, row.agent, row.event, row.data1, row.data2, row.data3, row.data4, row.data5)
+    data = (row.data1, row.data2, row.data3, row.data4, row.data5)
+    values = (row.time, row.callid, row.queuename, row.agent, row.event, *data)
     return ["" if value is None else str(value) for value in values]
 
 

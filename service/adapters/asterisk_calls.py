@@ -1,4 +1,4 @@
-"""What an Asterisk queue_log says about calls. Its lines name a call and a queue; which visit and which leg is found out here."""
+"""What an Asterisk queue_log says about calls: its lines name call and queue, which visit and leg is found out here."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
@@ -15,7 +15,7 @@ _FORGET_EVERY: Final = 10_000
 
 
 class LogLine(NamedTuple):
-    """One line. `callid`, `queue` and `agent` are "" where the log says NONE; `data` is what follows the event's name."""
+    """One line. `callid`, `queue` and `agent` are "" where the log says NONE; `data` follows the event's name."""
 
     at_ms: int
     callid: str
@@ -103,7 +103,7 @@ class Visit:
 
 
 class Calls:
-    """The calls of a log so far. Lines must come roughly in order of time; what a line implies but the log lacks is added."""
+    """The calls of a log so far. Lines come roughly in order of time; what they imply but the log lacks is added."""
 
     def __init__(self) -> None:
         self._visits: dict[str, list[Visit]] = {}
@@ -141,22 +141,18 @@ class Calls:
             )
         ]  # fmt: skip
 
-    def complete(
-        self, line: LogLine, envelope: Envelope, releasing_party: Literal["agent", "customer"]
-    ) -> list[Event]:
+    def complete(self, line: LogLine, envelope: Envelope, releasing_party: Literal["agent", "customer"]) -> list[Event]:
         """COMPLETEAGENT, COMPLETECALLER(hold, talk, position): the agent's leg ends."""
         hold_ms, talk_ms = line.seconds(1), line.seconds(2)
         events, leg = self._answered(line, envelope, hold_ms, talk_ms)
         if leg is not None:
             events.append(
-                ev.LegEnded(
-                    **envelope(line.at_ms), **leg.fields(), talk_ms=talk_ms, releasing_party=releasing_party
-                )
+                ev.LegEnded(**envelope(line.at_ms), **leg.fields(), talk_ms=talk_ms, releasing_party=releasing_party)
             )
         return events
 
     def transfer(self, line: LogLine, envelope: Envelope, kind: Literal["blind", "attended"]) -> list[Event]:
-        """TRANSFER, BLINDTRANSFER, ATTENDEDTRANSFER: hold and talk stand behind the target, which LINK and THREEWAY write as two."""
+        """The TRANSFER events: hold and talk stand behind the target, which LINK and THREEWAY write as two fields."""
         first = 4 if line.event == "ATTENDEDTRANSFER" and line.text(1).upper() in ("LINK", "THREEWAY") else 3
         hold_ms, talk_ms = line.seconds(first), line.seconds(first + 1)
         events, leg = self._answered(line, envelope, hold_ms, talk_ms)
@@ -167,22 +163,18 @@ class Calls:
         return events
 
     def abandon(self, line: LogLine, envelope: Envelope) -> list[Event]:
-        """ABANDON(position, original position, wait). An agent named here was about to be bridged; nobody was connected."""
+        """ABANDON(position, original position, wait). An agent named here was about to be bridged, but was not."""
         visit = self._visit(line)
         visit.over = True
         position = _position(line.text(1))
-        return [
-            ev.VisitAbandoned(**envelope(line.at_ms), **visit.fields(), wait_ms=line.seconds(3), position=position)
-        ]
+        return [ev.VisitAbandoned(**envelope(line.at_ms), **visit.fields(), wait_ms=line.seconds(3), position=position)]
 
     def flow_out(self, line: LogLine, envelope: Envelope, reason: str, wait_field: int) -> list[Event]:
         """The EXIT events: the caller went on without an agent and without hanging up."""
         visit = self._visit(line)
         visit.over = True
         wait_ms = line.seconds(wait_field)
-        return [
-            ev.VisitFlowedOut(**envelope(line.at_ms), **visit.fields(), wait_ms=wait_ms, outcome_reason=reason)
-        ]
+        return [ev.VisitFlowedOut(**envelope(line.at_ms), **visit.fields(), wait_ms=wait_ms, outcome_reason=reason)]
 
     def refuse(self, line: LogLine, envelope: Envelope, reason: str) -> list[Event]:
         """FULL, CLOSED, JOINEMPTY: never let in, hence refused; one who was already queued flowed out."""
@@ -202,7 +194,7 @@ class Calls:
         return [ev.LegMissed(**envelope(line.at_ms), **leg.fields(), ring_ms=ring_ms, reason=reason)]
 
     def fail(self, line: LogLine, envelope: Envelope, leaves_queue: bool) -> list[Event]:
-        """AGENTDUMP: the agent hung up on the announcement, the caller waits on. SYSCOMPAT: no common codec, the caller is out."""
+        """AGENTDUMP: the agent hung up early, the caller waits on. SYSCOMPAT: no common codec, the caller is out."""
         visit = self._visit(line)
         events: list[Event] = []
         if line.agent:

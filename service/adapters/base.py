@@ -19,8 +19,8 @@ LONGEST_DURATION_MS: Final = 366 * 86_400_000
 class AdapterSettings:
     """What a source's configuration tells its adapter.
 
-    `timezone` (IANA name) is the zone of times without one; None: such a time is a UsageError. `agent_pattern` is a regular
-    expression; where it matches a native agent, its first group (else the whole match) becomes the agent's id.
+    `timezone` (IANA name) is the zone of times without one; None: such a time is a UsageError. `agent_pattern` is a
+    regular expression; where it matches a native agent, its first group (else the whole match) becomes the agent's id.
     """
 
     source: str = ""
@@ -31,9 +31,9 @@ class AdapterSettings:
 
 @dataclass(slots=True)
 class Parsed:
-    """A record that could be read. `at_ms` is when it happened: a recording is put in this order before `to_events` is called.
+    """A record that could be read. `at_ms` is when it happened: recordings are put in this order before `to_events`.
 
-    `to_events(key)` returns the record's events, with ids made of `key`; call it once, it may move the adapter's state on.
+    `to_events(key)` returns the record's events, with ids made of `key`; call it once, it may move the adapter's state.
     Raises InvalidEvent.
     """
 
@@ -42,7 +42,7 @@ class Parsed:
 
 
 class Adapter(Protocol):
-    """One vendor format. Keeps what it must know of earlier records, so one object serves one recording or one native topic."""
+    """One vendor format. Keeps what it must know of earlier records: one object for one recording or native topic."""
 
     name: str
     """The format's name, as in ADAPTERS."""
@@ -52,7 +52,7 @@ class Adapter(Protocol):
     """True if a file may also be one JSON array of records."""
 
     def begin(self, first_line: bytes) -> bool:
-        """Begin a new file. Returns True if its first line is a heading and no record. Raises UsageError if it cannot fit."""
+        """Begin a new file. Returns True if its first line is a heading. Raises UsageError if it cannot fit."""
         ...
 
     def parse(self, raw: bytes) -> Parsed:

@@ -42,6 +42,7 @@ class CallRecordsAdapter:
         self._source = settings.source
         self._clock = Clock(settings.source, settings.timezone)
         self._unit_ms = 1000 if self._mapping.duration_unit == "s" else 1
+        self._agent_ends = self._mapping.agent_ends()
         header = self._mapping.header
         self._table = Table(self._mapping, header) if header else None
 
@@ -79,7 +80,14 @@ class CallRecordsAdapter:
 
     def _time(self, row: Row, column: str | None) -> int | None:
         """Milliseconds UTC of a time column; None if nothing is there."""
-        text = row.get(column) if column else None
+        if column is None:
+            return None
+        if column not in row.times:
+            row.times[column] = self._read_time(row, column)
+        return row.times[column]
+
+    def _read_time(self, row: Row, column: str) -> int | None:
+        text = row.get(column)
         if text is None:
             return None
         mapping = self._mapping
@@ -155,7 +163,7 @@ class CallRecordsAdapter:
     def _answered(
         self, row: Row, visit: "_Visit", enqueue_ms: int, answered_ms: int | None, hangup_ms: int | None
     ) -> list[Event]:
-        """Answer, the agent's end and the contact's end. Where the wait is stated, no clock puts the answer before the queue."""
+        """Answer, the agent's end, the contact's end. With a stated wait no clock puts the answer before the queue."""
         if visit.wait_ms is not None:
             answered_ms = max(answered_ms, enqueue_ms) if answered_ms is not None else enqueue_ms + visit.wait_ms
         if answered_ms is None:
@@ -164,7 +172,7 @@ class CallRecordsAdapter:
         if agent_id is not None:
             native_id(agent_id, self._mapping.agent or "agent")
         talk_ms = self._duration(row, self._mapping.talk)
-        end_ms = self._first(row, self._mapping.agent_ends())
+        end_ms = self._first(row, self._agent_ends)
         if end_ms is None and talk_ms is not None:
             end_ms = answered_ms + talk_ms
         events = [visit.event(ev.VisitAnswered, answered_ms, agent_id=agent_id)]

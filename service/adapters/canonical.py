@@ -1,4 +1,4 @@
-"""The canonical format: JSON lines, each an event of docs/events.md. Records carry their own ids and their own times."""
+"""The canonical format: JSON lines, each an event of docs/events.md, with its own id and time."""
 
 from functools import partial
 

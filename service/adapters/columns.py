@@ -14,7 +14,8 @@ class Table:
         missing = sorted(mapping.used_columns().difference(names))
         if missing:
             raise UsageError(
-                f"the recording has no column {', '.join(missing)} that the mapping names: its heading is {', '.join(names)[:200]}"
+                f"there is no column {', '.join(missing)}, which the mapping names: "
+                f"the heading is {', '.join(names)[:200]}"
             )
         self.width = len(names)
         self.skip = mapping.skip
@@ -35,13 +36,14 @@ class Table:
 
 
 class Row:
-    """One row of a table."""
+    """One row of a table. `times` keeps what its time columns were found to say."""
 
-    __slots__ = ("_columns", "_fields")
+    __slots__ = ("_columns", "_fields", "times")
 
     def __init__(self, columns: dict[str, "_Column"], fields: list[str]) -> None:
         self._columns = columns
         self._fields = fields
+        self.times: dict[str, int | None] = {}
 
     def get(self, name: str) -> str | None:
         """The column's value, renamed if so mapped; None for nothing there, and for the name "" of no column."""

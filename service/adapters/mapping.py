@@ -23,7 +23,7 @@ def _pattern(pattern: str) -> str:
         sample = datetime(2001, 2, 3, 4, 5, 6)  # noqa: DTZ001 - only its text matters
         datetime.strptime(sample.strftime(pattern), pattern)  # noqa: DTZ007
     except ValueError:
-        raise ValueError(f"{pattern!r} is not a time pattern: use iso or directives such as %Y-%m-%d %H:%M:%S") from None
+        raise ValueError(f"{pattern!r} is not a time pattern: use iso, or such as %Y-%m-%d %H:%M:%S") from None
     return pattern
 
 
@@ -52,8 +52,8 @@ class DateColumn(_Strict):
 class ColumnRule(_Strict):
     """How one column's text is understood.
 
-    `none`: texts that mean nothing is there; with `paired_duration` only where that column says 0. `values` renames, `skip`
-    leaves rows with that text out, `reject` rejects them with a reason.
+    `none`: texts that mean nothing is there; with `paired_duration` only where that column says 0. `values` renames,
+    `skip` leaves rows with that text out, `reject` rejects them with a reason.
     """
 
     none: list[str] = []
@@ -66,10 +66,11 @@ class ColumnRule(_Strict):
 class CallRecordsMapping(_Strict):
     """Which columns mean what: one row is one contact with one visit. Every name is a column's, except where said.
 
-    `header`: the names, for files and topics without a heading line. `none`: texts that mean nothing in any column. `skip`:
-    conditions, each {column: text, or null for nothing}; a row that fulfils one is left out. `contact`: joined to the contact's
-    id; empty: a hash of the row. `queue_id`: one fixed queue instead of a column. `enqueue`, `agent_end`: the first that is
-    there counts. `wait` and `talk` are stated durations in `duration_unit` and win over differences of times.
+    `header`: the names, for files and topics without a heading line. `none`: texts that mean nothing in any column.
+    `skip`: conditions, each {column: text, or null for nothing}; a row that fulfils one is left out. `contact`: joined
+    to the contact's id; empty: a hash of the row. `queue_id`: one fixed queue instead of a column. `enqueue`,
+    `agent_end`: the first that is there counts. `wait` and `talk` are stated durations in `duration_unit` and win over
+    differences of times.
     """
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
