@@ -98,14 +98,15 @@ class Calendars:
 class AggregateStore:
     """One partition of the floor's state."""
 
-    def __init__(self, floor: Floor, keep: bool = True, from_ms: int = 0, to_ms: int | None = None) -> None:
-        """`keep` False (reports): no panes, nothing expires. Totals cover [from_ms, to_ms); state follows every fact."""
+    def __init__(
+        self, floor: Floor, partition: int = 0, live: bool = True, from_ms: int = 0, to_ms: int | None = None
+    ) -> None:
+        """`live` False (reports): no panes, nothing expires. Totals cover [from_ms, to_ms); state follows every fact."""
         self.scopes = Scopes()
         self.calendars = Calendars(floor)
         self.mark = Mark()
-        self.duplicates = 0
-        self.late = 0
-        self._live = keep
+        self._partition = partition
+        self._live = live
         self._from_ms, self._to_ms = from_ms, to_ms
         self._dirty: set[tuple[str, int, Scope]] = set()
         self._dirty_visits: dict[tuple[str, str], Waiting | None] = {}
@@ -273,11 +274,13 @@ class AggregateStore:
     def _agent_input(self, fact: AgentInput) -> None:
         agent = self.scopes.agent(fact.scope)
         change = agent.timeline.take_event(fact)
-        self.duplicates += change.duplicate
-        self._timeline_changed(agent, change)
+        if change.duplicate:
+            self._count(fact.source, "duplicates")
+        self._timeline_changed(agent, change, fact.source)
 
-    def _timeline_changed(self, agent: AgentScope, change: Change) -> None:
-        self.late += change.late
+    def _timeline_changed(self, agent: AgentScope, change: Change, source: str = "") -> None:
+        if change.late:
+            self._count(source, "late")
         self._dirty.add((keys.LIVE, 0, agent))
         for segment in change.removed:
             self._spread(agent, segment, -1)
@@ -320,6 +323,14 @@ class AggregateStore:
             kept.remove(segment)
         self._dirty.add((keys.SEGMENTS, hour, agent))
 
+    def _count(self, source: str, what: str) -> None:
+        """Count a finding of this partition's own under its source; negative numbers keep it apart from `cti.events`' partitions."""
+        key = ("source:" + source, -1 - self._partition)
+        found = self.scopes.sources.get(key) or SourceSeen(*key, {}, 0, 0)
+        bump(found.counts, what, 1)
+        self.scopes.sources[key] = found
+        self._dirty_sources.add(key)
+
     def _source_seen(self, fact: SourceSeen) -> None:
         self.scopes.sources[fact.scope, fact.partition] = fact
         self._dirty_sources.add((fact.scope, fact.partition))
@@ -336,7 +347,7 @@ class AggregateStore:
         if at_ms >= self._from_ms:
             interval = self._interval(scope, calendar.interval_start_ms(at_ms))
             if interval is None:
-                self.late += 1
+                self._count("", "late")
                 return found
             found.append(interval.outcome)
         if arrival_ms >= self._from_ms:

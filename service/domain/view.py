@@ -1,0 +1,172 @@
+"""Reading the floor's state: what a queue, an agent or a roll-up looks like at one moment. Everything that moves with the clock is here."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from service.domain.agents import AgentRecord, Segment, state_at
+from service.domain.aggregate import STATE_FIELDS, Calendars
+from service.domain.kpis import Reading
+from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, Interval, QueueScope
+from service.domain.settings import Floor, ServiceLevel
+from service.domain.totals import Totals, total_of
+
+ROLLING_MS: Final = {"5m": 300_000, "15m": 900_000, "30m": 1_800_000, "60m": 3_600_000}
+WINDOWS: Final = (*ROLLING_MS, "interval", "day")
+STAFF_NAME: Final = {"ready": "available"}
+LEG_STATES: Final = ("reserved", "on_contact", "acw")
+
+Staff = dict[str, int]
+
+
+def queues_served(record: AgentRecord) -> tuple[str, ...]:
+    """The queues an agent serves: the memberships told, else those whose contacts were offered to the agent."""
+    return record.own.queues or tuple(record.seen_queues)
+
+
+def staff_by_queue(agents: Iterable[AgentScope], now_ms: int) -> dict[str, Staff]:
+    """Agents by state for every queue. An agent counts once in each queue served; a per-queue pause counts in that queue only."""
+    staff: dict[str, Staff] = {}
+    for agent in agents:
+        record = agent.timeline.record
+        state = state_at(record, now_ms)[0]
+        for queue_id in queues_served(record):
+            here = state if state in LEG_STATES else record.own.state_in(queue_id)[0]
+            if here in STATE_FIELDS:
+                counts = staff.setdefault(queue_id, {})
+                name = STAFF_NAME.get(here, here)
+                counts[name] = counts.get(name, 0) + 1
+    return staff
+
+
+def distinct_staff(agents: Iterable[AgentScope], now_ms: int) -> Staff:
+    """Agents by state, each once however many queues are served: for groups, sites and teams."""
+    counts: Staff = {}
+    for agent in agents:
+        state = state_at(agent.timeline.record, now_ms)[0]
+        if state in STATE_FIELDS:
+            name = STAFF_NAME.get(state, state)
+            counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def expected_wait_ms(waiting: int, staff: Staff, last_hour: Totals) -> float | None:
+    """(waiting + 1) x mean handle time / agents serving; 0 while one is free and nobody waits; None without staff or handle time."""
+    serving = sum(staff.get(state, 0) for state in ("available", "reserved", "on_contact", "acw"))
+    if not serving:
+        return None
+    if not waiting and staff.get("available"):
+        return 0.0
+    if not last_hour.handled:
+        return None
+    aht_ms = (last_hour.talk_ms + last_hour.hold_ms + last_hour.acw_ms) / last_hour.handled
+    return (waiting + 1) * aht_ms / serving
+
+
+class WaitingNow:
+    """Who waits in some queues at one moment."""
+
+    def __init__(self, queues: Iterable[QueueScope], now_ms: int) -> None:
+        self.count = self.over = 0
+        self.oldest_ms: int | None = None
+        for queue in queues:
+            for visit in queue.waiting.values():
+                if visit.net <= 0:
+                    continue
+                wait_ms = max(0, now_ms - visit.queued_ms)
+                self.count += 1
+                self.over += visit.threshold_ms is not None and wait_ms > visit.threshold_ms
+                self.oldest_ms = wait_ms if self.oldest_ms is None else max(self.oldest_ms, wait_ms)
+
+
+def rolling_total(panes: dict[int, Totals], pane_ms: int, span_ms: int, now_ms: int) -> Totals:
+    """Merge of the newest span / pane panes, the one still filling included."""
+    newest = now_ms // pane_ms
+    oldest = newest - span_ms // pane_ms + 1
+    return total_of([totals for number, totals in panes.items() if oldest <= number <= newest])
+
+
+def interval_total(intervals: dict[int, Interval], since_ms: int, until_ms: int) -> Totals:
+    """Merge by outcome of the intervals that begin in [since_ms, until_ms)."""
+    return total_of([i.outcome for start_ms, i in intervals.items() if since_ms <= start_ms < until_ms])
+
+
+def add_state(totals: Totals, state: str, logged_in: bool, duration_ms: int) -> None:
+    """Add time in one agent state."""
+    name = STATE_FIELDS.get(state)
+    if name is not None:
+        setattr(totals, name, getattr(totals, name) + duration_ms)
+    if logged_in:
+        totals.login_ms += duration_ms
+
+
+def open_segment(record: AgentRecord, now_ms: int) -> Segment | None:
+    """The state the agent is in, counted up to `now_ms`; None if none began before."""
+    if not 0 < record.since_ms < now_ms:
+        return None
+    return Segment(record.since_ms, now_ms, record.state, record.reason, record.logged_in)
+
+
+def add_clipped(totals: Totals, segment: Segment, since_ms: int, until_ms: int) -> None:
+    """Add what lies in [since_ms, until_ms) of a segment."""
+    start_ms, end_ms = max(segment.since_ms, since_ms), min(segment.until_ms, until_ms)
+    if start_ms < end_ms:
+        add_state(totals, segment.state, segment.logged_in, end_ms - start_ms)
+
+
+class FloorView:
+    """The floor at one moment: readings of queues and agents for every window."""
+
+    def __init__(self, floor: Floor, calendars: Calendars, now_ms: int) -> None:
+        self._floor = floor
+        self._calendars = calendars
+        self.now_ms = now_ms
+
+    def bounds_ms(self, scope: str, window: str) -> tuple[int, int]:
+        """[start, end) of a scope's current `interval` or `day`."""
+        calendar = self._calendars.of_scope(scope)
+        if window == "day":
+            return calendar.day_bounds_ms(self.now_ms)
+        start_ms = calendar.interval_start_ms(self.now_ms)
+        return start_ms, calendar.interval_end_ms(start_ms)
+
+    def queue_totals(self, queue: QueueScope, window: str) -> Totals:
+        """A queue's totals of one window."""
+        span_ms = ROLLING_MS.get(window)
+        if span_ms is not None:
+            return rolling_total(queue.panes, QUEUE_PANE_MS, span_ms, self.now_ms)
+        return interval_total(queue.intervals, *self.bounds_ms(queue.scope, window))
+
+    def agent_totals(self, agent: AgentScope, window: str) -> Totals:
+        """An agent's totals of one window; time in state is cut at the window's edges and counts up to now."""
+        now_ms = self.now_ms
+        span_ms = ROLLING_MS.get(window)
+        if span_ms is not None:
+            totals = rolling_total(agent.panes, AGENT_PANE_MS, span_ms, now_ms)
+            since_ms = (now_ms // AGENT_PANE_MS + 1) * AGENT_PANE_MS - span_ms
+            for segments in agent.segments.values():
+                for segment in segments:
+                    if segment.until_ms > since_ms:
+                        add_clipped(totals, segment, since_ms, now_ms)
+        else:
+            since_ms, until_ms = self.bounds_ms(agent.scope, window)
+            totals = interval_total(agent.intervals, since_ms, until_ms)
+        still_open = open_segment(agent.timeline.record, now_ms)
+        if still_open is not None:
+            add_clipped(totals, still_open, since_ms, now_ms)
+        return totals
+
+    def queue_now(self, queues: list[QueueScope], staff: Staff, level: ServiceLevel) -> Reading:
+        """What is true of one or several queues now."""
+        waiting = WaitingNow(queues, self.now_ms)
+        last_hour = total_of([self.queue_totals(queue, "60m") for queue in queues])
+        return Reading(
+            Totals(), level, waiting.count, waiting.over, waiting.oldest_ms, staff,
+            expected_wait_ms(waiting.count, staff, last_hour),
+        )  # fmt: skip
+
+    def agent_now(self, agent: AgentScope, totals: Totals) -> Reading:
+        """An agent's reading of one window's totals."""
+        record = agent.timeline.record
+        since_ms = state_at(record, self.now_ms)[2]
+        state_ms = max(0, self.now_ms - since_ms) if record.since_ms else None
+        return Reading(totals, login_seen=record.own.login_seen, state_ms=state_ms)

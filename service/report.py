@@ -1,0 +1,197 @@
+"""`floorwalker report`: the live domain code over a recording, without Kafka."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from service.adapters import Rejected
+from service.domain.aggregate import AggregateStore, Calendars
+from service.domain.agents import Segment
+from service.domain.calendar import Calendar
+from service.domain.correlate import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED, CorrelateStore
+from service.domain.errors import InvalidEvent
+from service.domain.events import Event
+from service.domain.kpis import Reading, read_kpis
+from service.domain.scopes import AgentScope, QueueScope, Scope
+from service.domain.settings import Floor, Site
+from service.domain.totals import Totals, total_of
+from service.domain.view import WaitingNow, add_state, open_segment, staff_by_queue
+from service.recordings import Recording
+from service.report_options import ReportOptions
+
+FOREVER_MS = 1 << 60
+
+
+class _Run:
+    """One pass over a recording: the correlated and aggregated state up to the cut-off."""
+
+    def __init__(self, events: list[Event], floor: Floor, options: ReportOptions) -> None:
+        self.floor = _in_zone(floor, options)
+        self.options = options
+        calendars = Calendars(self.floor)
+        self.calendar: Calendar = calendars.of_site(self.floor.default_site.site_id)
+        self.from_ms, self.to_ms = self._range(events)
+        self.correlate = CorrelateStore(self.floor, FOREVER_MS, FOREVER_MS)
+        self.aggregate = AggregateStore(self.floor, live=False, from_ms=self.from_ms, to_ms=options.to_ms)
+        self.late = 0
+        self.events = 0
+        self.cut_ms = self._apply(events)
+
+    def _range(self, events: list[Event]) -> tuple[int, int]:
+        """[from, to): as asked for, else the whole business days of the first and last event."""
+        times = [event.occurred_at_ms for event in events] or [0]
+        from_ms, to_ms = self.options.from_ms, self.options.to_ms
+        if from_ms is None:
+            from_ms = self.calendar.day_bounds_ms(min(times))[0]
+        if to_ms is None:
+            to_ms = self.calendar.day_bounds_ms(max(times))[1]
+        return from_ms, to_ms
+
+    def _apply(self, events: list[Event]) -> int:
+        """Apply everything before the end of the range; returns the cut-off: the end asked for, else the last event."""
+        last_ms = self.from_ms
+        apply = self.aggregate.apply
+        for event in events:
+            if event.occurred_at_ms >= self.to_ms:
+                continue
+            self.events += 1
+            last_ms = max(last_ms, event.occurred_at_ms)
+            try:
+                for fact in self.correlate.apply(event, FOREVER_MS):
+                    apply(fact)
+            except InvalidEvent:
+                self.late += 1
+        return self.options.to_ms if self.options.to_ms is not None else last_ms
+
+    def buckets(self, scope: Scope) -> dict[int, Totals]:
+        """The scope's totals by interval under the attribution asked for; an agent's open state counts up to the cut-off."""
+        outcome = self.options.attribution == "outcome"
+        found = {start: i.outcome if outcome else i.arrival for start, i in scope.intervals.items()}
+        if isinstance(scope, AgentScope):
+            still_open = open_segment(scope.timeline.record, self.cut_ms)
+            if still_open is not None:
+                self._spread(found, still_open)
+        return {start: totals for start, totals in sorted(found.items()) if totals != Totals()}
+
+    def _spread(self, found: dict[int, Totals], segment: Segment) -> None:
+        since_ms, until_ms = max(segment.since_ms, self.from_ms), min(segment.until_ms, self.cut_ms)
+        while since_ms < until_ms:
+            start_ms = self.calendar.interval_start_ms(since_ms)
+            end_ms = min(self.calendar.interval_end_ms(start_ms), until_ms)
+            add_state(found.setdefault(start_ms, Totals()), segment.state, segment.logged_in, end_ms - since_ms)
+            since_ms = end_ms
+
+
+def build_report(recording: Recording, floor: Floor, options: ReportOptions) -> dict[str, Any]:
+    """The report of interface.md (`report --json`) over a recording whose events are in order of time."""
+    run = _Run(recording.events, floor, options)
+    scopes = run.aggregate.scopes
+    staff = staff_by_queue(scopes.agents.values(), run.cut_ms)
+    queues = {q.queue_id: _queue(run, q, staff.get(q.queue_id, {})) for q in scopes.queues.values()}
+    for queue_id in sorted(run.floor.queues):
+        if queue_id not in queues and run.floor.queues[queue_id].configured:
+            queues[queue_id] = _queue(run, QueueScope("queue:" + queue_id), staff.get(queue_id, {}))
+    agents = {a.agent_id: _agent(run, a) for a in scopes.agents.values()}
+    return {
+        "timezone": options.timezone,
+        "from": rfc3339(run.from_ms),
+        "to": rfc3339(run.to_ms),
+        "interval_seconds": options.interval_ms // 1000,
+        "attribution": options.attribution,
+        "cut_off": rfc3339(run.cut_ms),
+        "queues": dict(sorted(queues.items())),
+        "agents": dict(sorted(agents.items())),
+        "quality": _quality(run, recording.rejected),
+    }
+
+
+def _in_zone(floor: Floor, options: ReportOptions) -> Floor:
+    """The floor with every site on the report's zone and interval; a single site's reset time is kept."""
+    minutes = {site.day_starts_at_minutes for site in floor.sites.values()} or {floor.default_site.day_starts_at_minutes}
+    start = minutes.pop() if len(minutes) == 1 else 0
+    sites = {name: Site(name, options.timezone, start) for name in floor.sites}
+    default = Site(floor.default_site.site_id, options.timezone, start)
+    return replace(
+        floor, sites=sites, default_site=default, interval_ms=options.interval_ms, queues=dict(floor.queues),
+        agents=dict(floor.agents),
+    )  # fmt: skip
+
+
+def _queue(run: _Run, queue: QueueScope, staff: dict[str, int]) -> dict[str, Any]:
+    """One queue's block. A bucket's `waiting` are the visits enqueued in it and open at the cut-off."""
+    level = run.floor.queue(queue.queue_id).service_level
+    buckets = run.buckets(queue)
+
+    def read(totals: Totals, since_ms: int, until_ms: int, now: bool = False) -> dict[str, Any]:
+        part = QueueScope(queue.scope)
+        part.waiting = {v: w for v, w in queue.waiting.items() if since_ms <= w.queued_ms < until_ms}
+        waiting = WaitingNow([part], run.cut_ms)
+        reading = Reading(totals, level, waiting.count, 0, waiting.oldest_ms, staff if now else None)
+        return read_kpis("queue", reading) | _reasons(totals) | {"waiting_over_threshold": waiting.over}
+
+    block = _block(run, buckets, read)
+    block["total"] = read(total_of(list(buckets.values())), 0, run.to_ms, True)
+    return block
+
+
+def _reasons(totals: Totals) -> dict[str, dict[str, int]]:
+    """`flowed_out_by_reason` and `refused_by_reason`."""
+    split: dict[str, dict[str, int]] = {"flowed_out_by_reason": {}, "refused_by_reason": {}}
+    for key, count in sorted(totals.reasons.items()):
+        outcome, _, reason = key.partition(":")
+        split.setdefault(f"{outcome}_by_reason", {})[reason] = count
+    return split
+
+
+def _agent(run: _Run, agent: AgentScope) -> dict[str, Any]:
+    """One agent's block; `state_seconds` is known at the cut-off only."""
+    record = agent.timeline.record
+    buckets = run.buckets(agent)
+
+    def read(totals: Totals, since_ms: int, until_ms: int, now: bool = False) -> dict[str, Any]:
+        state_ms = run.cut_ms - record.since_ms if now and record.since_ms else None
+        return dict(read_kpis("agent", Reading(totals, login_seen=record.own.login_seen, state_ms=state_ms)))
+
+    block = _block(run, buckets, read)
+    block["total"] = read(total_of(list(buckets.values())), run.from_ms, run.to_ms, True)
+    return block
+
+
+def _block(run: _Run, buckets: dict[int, Totals], read: Any) -> dict[str, Any]:
+    """`days` and `intervals` of one scope; what is empty is left out."""
+    calendar = run.calendar
+    days: dict[str, list[Totals]] = {}
+    bounds: dict[str, tuple[int, int]] = {}
+    intervals = []
+    for start_ms, totals in buckets.items():
+        day = calendar.day_of(start_ms).isoformat()
+        days.setdefault(day, []).append(totals)
+        bounds[day] = calendar.day_bounds_ms(start_ms)
+        row = read(totals, start_ms, calendar.interval_end_ms(start_ms))
+        intervals.append({"start": rfc3339(start_ms), **row})
+    return {
+        "total": {},
+        "days": {day: read(total_of(parts), *bounds[day]) for day, parts in days.items()},
+        "intervals": intervals,
+    }
+
+
+def _quality(run: _Run, rejected: list[Rejected]) -> dict[str, Any]:
+    """Counts of what was wrong with the recording."""
+    reasons: dict[str, int] = {}
+    for entry in rejected:
+        reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
+    counts: dict[str, int] = {}
+    found = [s.counts for s in run.correlate.mark.sources.values()] + [
+        s.counts for s in run.aggregate.scopes.sources.values()
+    ]
+    for source in found:
+        for word in (DUPLICATE, LATE, UNMATCHED, SKEW, CONFLICT):
+            counts[word] = counts.get(word, 0) + source.get(word, 0)
+    return {"events": run.events, "rejected": dict(sorted(reasons.items())), **counts}
+
+
+def rfc3339(at_ms: int) -> str:
+    """The moment as RFC 3339 in UTC; milliseconds only where there are any."""
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
