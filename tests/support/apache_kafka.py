@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -25,6 +26,7 @@ from service.embedded import HOST, dying_with_parent, free_port
 
 KAFKA_DIR = Path(__file__).parents[2] / "deploy" / "kafka"
 JARS = KAFKA_DIR / "target" / "libs"
+_JARS_STAMP = JARS.parent / "jars.stamp"
 _JVM = ["-Xms128m", "-Xmx512m", "-Dlog4j2.level=INFO", "-Djava.awt.headless=true"]
 
 
@@ -37,20 +39,23 @@ class KafkaFailed(Exception):
 
 
 def ensure_jars() -> None:
-    """Have Maven copy the broker's jars, unless they are there. Raises KafkaUnavailable."""
+    """Have Maven copy the broker's jars, unless it did since pom.xml changed. Raises KafkaUnavailable."""
     if shutil.which("java") is None:
         raise KafkaUnavailable("Apache Kafka needs Java 17 or newer, and there is no `java` on the PATH")
-    with _only_one_process(KAFKA_DIR / "pom.xml"):
-        if any(JARS.glob("kafka-server-[0-9]*.jar")):
+    pom = KAFKA_DIR / "pom.xml"
+    with _only_one_process(pom):
+        if _JARS_STAMP.exists() and _JARS_STAMP.stat().st_mtime >= pom.stat().st_mtime:
             return
         if shutil.which("mvn") is None:
             raise KafkaUnavailable(
                 "the jars of Apache Kafka are missing, and there is no `mvn` on the PATH to get them"
             )
-        command = ["mvn", "--quiet", "--batch-mode", "--file", str(KAFKA_DIR / "pom.xml"), "package"]
+        shutil.rmtree(JARS, ignore_errors=True)  # two versions on one class path would be neither
+        command = ["mvn", "--quiet", "--batch-mode", "--file", str(pom), "package"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise KafkaUnavailable(f"Maven could not get the jars of Apache Kafka: {done.stdout[-800:]}")
+        _JARS_STAMP.touch()
 
 
 @contextmanager
@@ -241,3 +246,10 @@ def _known_brokers(bootstrap: str) -> int:
         return 0
     finally:
         admin.close()
+
+
+if __name__ == "__main__":
+    try:
+        ensure_jars()
+    except KafkaUnavailable as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,70 @@
+# Floorwalker: `make help` lists the targets.
+
+PORT ?= 8080
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable
+# only a SECONDS given on the command line counts: shells have a variable of that name, too
+DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS))
+# brokers and browsers want the machine for themselves: these run one after the other
+SERIAL := $(wildcard tests/integration tests/kafka tests/browser)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-quick lint bench kafka-jars lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Create .venv with the command .venv/bin/floorwalker
+
+demo: $(VENV)/.installed-embedded ## Run broker, worker, API and a simulated floor until Ctrl-C [PORT=8080] [SECONDS=60]
+	@exec $(BIN)/floorwalker demo --port $(PORT) $(DEMO_SECONDS)
+
+test: test-quick ## Run all tests: unit, property and golden, then those with brokers and browser
+	$(BIN)/python -m pytest $(SERIAL)
+
+test-quick: $(VENV)/.installed-dev ## Run the tests that need neither broker nor browser
+	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(SERIAL)) tests
+
+lint: $(VENV)/.installed-dev ## Check style, types and import directions
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev ## Measure throughput, latency, scrape and query on this machine
+	@exec $(BIN)/floorwalker bench
+
+kafka-jars: $(VENV)/.installed-dev ## Have Maven fetch the jars of Apache Kafka for the tests (needs Java 17 and Maven)
+	$(BIN)/python -m tests.support.apache_kafka
+
+lock: $(VENV)/.installed-dev ## Bring requirements.lock up to date with pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal --python-version 3.11 --quiet \
+		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+		--output-file requirements.lock
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) build dist *.egg-info deploy/kafka/target bench-results
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find service streams api tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: a target is installed anew only when what is declared or locked has changed. The install is editable, so
+# changed sources need none.
+$(VENV)/bin/python:
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Floorwalker needs Python 3.11" \
+		"or newer, and $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1): install one," \
+		"or name it with make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(PIP_INSTALL) .
+	@touch $@
+
+$(VENV)/.installed-embedded: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(PIP_INSTALL) '.[embedded]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(PIP_INSTALL) '.[embedded,dev]'
+	@touch $@ $(VENV)/.installed-embedded $(VENV)/.installed
