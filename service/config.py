@@ -61,6 +61,14 @@ class Config(Section):
         """The only site there is; None with several or none."""
         return next(iter(self.sites)) if len(self.sites) == 1 else None
 
+    @property
+    def common_day_start_minutes(self) -> int:
+        """The local minute at which the business day starts everywhere; midnight (0) where sites differ."""
+        floor = self.floor()
+        starts = {site.day_starts_at_minutes for site in floor.sites.values()}
+        starts = starts or {floor.default_site.day_starts_at_minutes}
+        return starts.pop() if len(starts) == 1 else 0
+
     def floor(self) -> domain.Floor:
         """Return sites, queues and agents as the domain wants them, defaults filled in."""
         sites = {key: site.site(key) for key, site in self.sites.items()}

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from service.errors import FailedError, UsageError
+from service.errors import FailedError
 from service.topics import describe_topics
 
 CONNECT_TIMEOUT_MS: Final = 10_000
@@ -28,13 +28,13 @@ class EventProducer:
         self._producer: Any = None
 
     def __enter__(self) -> Self:
-        """Connect. Raises FailedError if no broker answers, UsageError if a topic is missing."""
+        """Connect. Raises FailedError if no broker answers or a topic is missing."""
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters arrives here as an exception
         there = {topic.name for topic in describe_topics(self._bootstrap) if topic.status != "missing"}
         missing = [topic for topic in self._topics if topic not in there]
         if missing:
             names = " and ".join(missing)
-            raise UsageError(f"{self._bootstrap} lacks {names}: run `floorwalker topics create` first")
+            raise FailedError(f"{self._bootstrap} lacks {names}: run `floorwalker topics create` first")
         try:
             self._producer = KafkaProducer(
                 bootstrap_servers=self._bootstrap.split(","),

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from service import cli_config, cli_ingest, cli_topics
+from service import cli_config, cli_ingest, cli_report, cli_topics
 from service.cli import Command, run_command_line
+from service.simulate import cli as cli_simulate
 
 GROUPS = {
     "config": "check a configuration",
@@ -12,7 +13,9 @@ GROUPS = {
 }
 
 COMMANDS: tuple[Command, ...] = (
+    *cli_report.COMMANDS,
     *cli_ingest.COMMANDS,
+    *cli_simulate.COMMANDS,
     *cli_topics.COMMANDS,
     *cli_config.COMMANDS,
 )
