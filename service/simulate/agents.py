@@ -179,7 +179,7 @@ def _shift_end_ms(seat: Seat, shift_ms: int) -> int:
 
 
 def _breaks(seat: Seat, shift_ms: int) -> list[tuple[int, int, str]]:
-    """The planned breaks of a shift that starts at `shift_ms`, staggered over the floor: when, how many minutes, why."""
+    """The planned breaks of a shift that starts at `shift_ms`, staggered: when, how many minutes, why."""
     minutes = seat.plan.shift_minutes
     stagger_ms = (int(seat.plan.agent_id) % 7 - 3) * _STAGGER_MS
     table = _BREAKS if minutes >= _FULL_TIME_MINUTES else _SHORT_BREAKS

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
+from service.timetext import parse_zone
+
 Scenario = Literal["calm", "surge", "outage", "campaign", "snowball", "feed-loss"]
 SCENARIOS: Final[tuple[str, ...]] = get_args(Scenario)
 
@@ -20,7 +22,7 @@ class SimulationOptions:
     """A simulated centre and its day; equal options give the same bytes.
 
     Of `agents` and `contacts_per_hour` (the mean over the opening hours) the one that is None is derived from the
-    other; both None is a floor of 40 agents. `inject_after_ms` None: the scenario's fault begins after 40 % of the duration.
+    other; both None is a floor of 40 agents. `inject_after_ms` None: the scenario begins after 40 % of the duration.
     `prefix` None: ids begin with the seed. Raises ValueError for what cannot be simulated.
     """
 
@@ -50,12 +52,7 @@ class SimulationOptions:
             raise ValueError(f"the scenario must be one of {', '.join(SCENARIOS)}, not {self.scenario!r}")
         if not self.sites or len(set(self.sites)) < len(self.sites):
             raise ValueError("the sites must be one or more different names")
-        try:
-            ZoneInfo(self.timezone)
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"the time zone must be an IANA name such as Europe/Berlin, not {self.timezone!r}"
-            ) from error
+        parse_zone(self.timezone)
 
     @property
     def end_ms(self) -> int:

@@ -1,11 +1,12 @@
 """Simulated time brought to the wall clock, for a live demonstration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from service.domain.business_events import Activity, SchedulePublished
 from service.domain.events import Event
+from service.simulate.scenarios import Label
 
 _INSTANTS = ("occurred_at_ms", "due_at_ms", "from_ms", "to_ms", "start_ms", "end_ms", "since_ms")
 _DURATIONS = ("wait_ms", "ring_ms", "talk_ms", "hold_ms", "acw_ms", "login_ms")
@@ -38,6 +39,10 @@ class Pacing:
         if isinstance(event, SchedulePublished):
             changes["intervals"] = [self._activity(activity) for activity in event.intervals]
         return msgspec.structs.replace(event, **changes)
+
+    def label(self, label: Label) -> Label:
+        """The label with wall-clock times."""
+        return replace(label, from_ms=self.wall(label.from_ms), to_ms=self.wall(label.to_ms))
 
     def _activity(self, activity: Activity) -> Activity:
         start_ms, end_ms = self.wall(activity.start_ms), self.wall(activity.end_ms)
