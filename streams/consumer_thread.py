@@ -60,10 +60,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     revocations = 0
 
     async def on_start(self) -> None:
-        """Start, and have answered heartbeats renew the lease."""
+        """Start, and have the group's coordinator tell the lease about answered heartbeats and about leaving."""
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator
-        lease, heartbeat = self.app.lease, coordinator._do_heartbeat
+        lease, heartbeat, reset = self.app.lease, coordinator._do_heartbeat, coordinator.reset_generation
 
         async def heartbeat_with_lease() -> bool:
             sent = lease.now()
@@ -72,7 +72,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 lease.renew(sent)
             return success
 
+        def reset_with_lease() -> None:
+            reset()
+            lease.left_group()
+
         coordinator._do_heartbeat = heartbeat_with_lease
+        coordinator.reset_generation = reset_with_lease
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         # the driver's fixed 1.5 s would be the delay of every event that arrives in a quiet moment

@@ -1,8 +1,9 @@
 """The lease: may this process still write, or has the group perhaps given its partitions to somebody else?
 
 A process that was frozen, or cut off from the group's coordinator, for longer than its session must not write any more:
-its late values would replace its successor's. It has the right to write for a part of the session after the last
-heartbeat that the coordinator answered, and ends itself when that has passed.
+its late values would replace its successor's. It may write for a part of the session after the last heartbeat that the
+coordinator answered. Later it waits: for the next answer, since a member of the same generation still owns what it
+owned, or for the news that it is out of the group, and then it ends.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def _boot_time() -> float:
 
 
 class Lease:
-    """Time left to write. Heartbeats feed it from the consumer's thread, everything else belongs to the event loop."""
+    """The right to write. `valid` belongs to the event loop; everything else is called in the consumer's thread."""
 
     def __init__(
         self,
@@ -40,7 +41,8 @@ class Lease:
         self._expires: float | None = None
         self._must_be_ready: float | None = None
         self._joining = False
-        self._confirmed = asyncio.Event()
+        self._out = False
+        self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def now(self) -> float:
@@ -53,39 +55,44 @@ class Lease:
         A heartbeat during a rebalance proves that we live, not that the group still waits for us: the rebalance's own
         deadline stays.
         """
-        if self._joining:
-            return
-        self._expires = sent + self._length
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._confirmed.set)
+        if not self._joining:
+            self._expires = sent + self._length
+            self._wake()
+
+    def left_group(self) -> None:
+        """The coordinator does not know us any more: what is ours by our own account may be somebody else's."""
+        self._out = True
+        self._wake()
 
     def rebalance_started(self) -> None:
         """The group rebalances: it leaves us out if we are not ready within its rebalance timeout."""
         self._must_be_ready = self.now() + self._rebalance
 
     def rebalance_ready(self) -> None:
-        """Our writes are done, we join: no heartbeats are sent now, and nothing is written that needs the lease."""
+        """Our writes are done, we join: until partitions are assigned nothing is written."""
         self._joining = True
         self._must_be_ready = None
         self._expires = None
 
     def rebalance_ended(self) -> None:
-        """Partitions were assigned: nothing may be written until a heartbeat of this generation is answered."""
+        """Partitions were assigned: writing begins when a heartbeat of this generation is answered."""
         self._joining = False
+        self._out = False
 
-    async def confirm(self) -> None:
-        """Wait for the first answered heartbeat since the assignment, if there is none yet, then check."""
+    async def valid(self) -> None:
+        """Return when this process may write; end it when it turns out that it has left the group meanwhile."""
         self._loop = asyncio.get_running_loop()
-        while self._expires is None:
-            self._confirmed.clear()
-            await self._confirmed.wait()
-        self.check()
+        while self._out or not self._holds():
+            if self._out:
+                self._on_lost("lease lost: this worker left the group with unwritten changes")
+                return
+            self._changed.clear()
+            await self._changed.wait()
 
-    def check(self) -> None:
-        """End the process if the lease has run out; do nothing while there is none yet (nothing was written either)."""
+    def _holds(self) -> bool:
         now, expires, must_be_ready = self.now(), self._expires, self._must_be_ready
-        if expires is not None and now > expires:
-            late = now - expires + self._length
-            self._on_lost(f"lease lost: the group's coordinator answered no heartbeat for {late:.1f} s")
-        elif must_be_ready is not None and now > must_be_ready:
-            self._on_lost("lease lost: this worker did not finish its writes in time for the group's rebalance")
+        return expires is not None and now <= expires and (must_be_ready is None or now <= must_be_ready)
+
+    def _wake(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)

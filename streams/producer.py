@@ -45,7 +45,7 @@ class BatchProducer(Service):
         producer = AIOKafkaProducer(
             acks="all", max_batch_size=MAX_BATCH_BYTES, max_request_size=MAX_REQUEST_BYTES, **self._config
         )
-        self._check_lease_before_sending(producer)
+        self._await_lease_before_sending(producer)
         await producer.start()
         self._producer = producer
 
@@ -55,13 +55,13 @@ class BatchProducer(Service):
             await asyncio.gather(*self._pumps)
             await self._producer.stop()
 
-    def _check_lease_before_sending(self, producer: AIOKafkaProducer) -> None:
+    def _await_lease_before_sending(self, producer: AIOKafkaProducer) -> None:
         # at the client, since the sender repeats a request on its own long after the writer looked at the lease
         send = producer.client.send
 
         async def send_with_lease(node_id: int, request: Any, **kwargs: Any) -> Any:
             if isinstance(request, ProduceRequest):
-                self._lease.check()
+                await self._lease.valid()
             return await send(node_id, request, **kwargs)
 
         producer.client.send = send_with_lease

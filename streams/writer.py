@@ -126,7 +126,6 @@ class Writer:
             self._changed.notify_all()
 
     async def _write(self, records: list[Record]) -> None:
-        await self._app.lease.confirm()
         generation = self._app.consumer_generation_id
         headers = [(GENERATION_HEADER, str(generation).encode())]
         topic, partition = self._tp

@@ -49,3 +49,9 @@ def test_a_worker_frozen_past_its_session_ends_and_spoils_nothing(run: ToyRun) -
     found, code = asyncio.run(scenarios.freeze(run, total=60_000, per_second=3000, seconds=9))
     scenarios.assert_exact(run, found)
     assert code == 1, "the frozen worker should have ended when it saw that its lease was lost"
+
+
+def test_the_older_generation_ends_and_the_newer_one_repairs_what_a_stranger_wrote(run: ToyRun) -> None:
+    found, code = asyncio.run(scenarios.intrusions(run, total=20_000))
+    scenarios.assert_exact(run, found)
+    assert code == 1

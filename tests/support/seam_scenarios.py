@@ -7,7 +7,12 @@ import random
 import re
 import signal
 
-from tests.support.toy_run import Counts, Tail, ToyRun, differences, wait_for
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from streams.intruder import GENERATION_HEADER
+from tests.support.apache_kafka import KafkaProcess
+from tests.support.toy_run import Counts, Tail, ToyRun, differences, home, wait_for
 
 KILL_PAUSE_S = (0.3, 2.5)
 
@@ -87,3 +92,62 @@ def assert_exact(run: ToyRun, found: Counts) -> None:
     lost = sum(max(0, want[0] - have[0]) for _, want, have in wrong)
     doubled = sum(max(0, have[0] - want[0]) for _, want, have in wrong)
     assert not wrong, f"{lost} lost, {doubled} doubled in {len(wrong)} keys, first {wrong[:3]}\n{run.logs()}"
+
+
+async def broker_pause(run: ToyRun, kafka: KafkaProcess, *, total: int, per_second: float, seconds: float) -> Counts:
+    """Freeze the broker for a while, so that leases run out but sessions do not; the worker must live through it."""
+    worker = run.start_worker()
+    producing = asyncio.create_task(run.produce(total, per_second=per_second))
+    async with Tail(run) as tail:
+        await _until_it_moves(tail)
+        kafka.nodes[0].freeze()
+        await asyncio.sleep(seconds)
+        kafka.nodes[0].thaw()
+    await producing
+    found = await run.until_done()
+    assert worker.poll() is None, run.logs()
+    assert "lease" not in run.logs()
+    return found
+
+
+async def intrusions(run: ToyRun, *, total: int) -> tuple[Counts, int]:
+    """Write into the worker's changelog as an older generation would, then as a newer one.
+
+    Returns the counts after the first, which the worker has to put right, and its exit code after the second.
+    """
+    worker = run.start_worker()
+    await run.produce(total)
+    await run.until_done()
+    spoiled = sorted(run.expected)[:5]
+    await _write_as(run, -1, spoiled)
+    # more events in every partition make every writer flush, and so notice
+    await run.produce(run.partitions * 1000, seed=2)
+    async with Tail(run) as tail:
+
+        async def repaired() -> bool:
+            await tail.is_done()
+            return not differences(run.expected, tail.counts)
+
+        await wait_for(repaired, 30)
+        found = dict(tail.counts)
+    await _write_as(run, 1_000_000, spoiled)
+    await run.produce(run.partitions * 1000, seed=3)
+    code = await asyncio.to_thread(worker.wait, 30)
+    run.workers.remove(worker)
+    return found, code
+
+
+async def _write_as(run: ToyRun, generation: int, keys: list[bytes]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=run.bootstrap, acks="all")
+    await producer.start()
+    try:
+        for key in keys:
+            await producer.send_and_wait(
+                f"{run.prefix}-count",
+                key=key,
+                value=msgspec.msgpack.encode([1, 1]),
+                partition=home(key, run.partitions),
+                headers=[(GENERATION_HEADER, str(generation).encode())],
+            )
+    finally:
+        await producer.stop()
