@@ -95,9 +95,13 @@ class DefaultsConfig(Section):
 
 
 class SourceConfig(Section):
-    """A feed: its format, the zone of its naive times, and what the format needs to know."""
+    """A feed: its format, the zone of its naive times, and what the format needs to know.
+
+    `topic` names a Kafka topic of native records, one a record, that workers decode to `cti.events`.
+    """
 
     format: str
+    topic: str | None = None
     timezone: str | None = None
     site: str | None = None
     agent_pattern: str | None = None

@@ -19,6 +19,7 @@ MAX_REQUEST_BYTES = 16 << 20
 
 Record = tuple[bytes, bytes | None]
 Headers = list[tuple[str, bytes]]
+_Queued = tuple[bytes | None, bytes, Headers | None, "asyncio.Future[Any]"]
 
 
 class FlushTooLarge(Exception):
@@ -37,7 +38,7 @@ class BatchProducer(Service):
         self._config = {**connection, "enable_idempotence": idempotent, "linger_ms": linger_ms}
         self._lease = lease
         self._producer: AIOKafkaProducer | None = None
-        self._lanes: dict[tuple[str, int], deque[tuple[bytes, asyncio.Future[Any]]]] = {}
+        self._lanes: dict[tuple[str, int | None], deque[_Queued]] = {}
         self._pumps: set[asyncio.Task[None]] = set()
 
     async def on_start(self) -> None:
@@ -66,8 +67,10 @@ class BatchProducer(Service):
 
         producer.client.send = send_with_lease
 
-    def send_facts(self, topic: str, partition: int, value: bytes) -> asyncio.Future[Any]:
-        """Queue one record; the future is done when the broker has it. Records of a partition keep their order.
+    def send_facts(
+        self, topic: str, partition: int | None, value: bytes, key: bytes | None = None, headers: Headers | None = None
+    ) -> asyncio.Future[Any]:
+        """Queue one record (partition None: by its key); the future is done when the broker has it. Records of a partition keep their order.
 
         Not a coroutine, so that a caller can change its state and send the facts of that change without a point in
         between where a flush could happen. A failure ends the process, because the records behind the failed one would
@@ -76,21 +79,21 @@ class BatchProducer(Service):
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         lane = self._lanes.get((topic, partition))
         if lane is not None:
-            lane.append((value, done))
+            lane.append((key, value, headers, done))
             return done
-        self._lanes[topic, partition] = deque([(value, done)])
+        self._lanes[topic, partition] = deque([(key, value, headers, done)])
         pump = asyncio.get_running_loop().create_task(self._pump(topic, partition))
         self._pumps.add(pump)
         pump.add_done_callback(self._pumps.discard)
         return done
 
-    async def _pump(self, topic: str, partition: int) -> None:
+    async def _pump(self, topic: str, partition: int | None) -> None:
         producer = self._ensure_started()
         lane = self._lanes[topic, partition]
         try:
             while lane:
-                value, done = lane.popleft()
-                sent = await producer.send(topic, value=value, partition=partition)
+                key, value, headers, done = lane.popleft()
+                sent = await producer.send(topic, value=value, key=key, partition=partition, headers=headers)
                 sent.add_done_callback(lambda sent, done=done: _settle(sent, done, topic, partition))
         except Exception as error:
             end_process(f"cannot send facts to {topic}[{partition}]", error)
@@ -122,7 +125,7 @@ class BatchProducer(Service):
         return self._producer
 
 
-def _settle(sent: asyncio.Future[Any], done: asyncio.Future[Any], topic: str, partition: int) -> None:
+def _settle(sent: asyncio.Future[Any], done: asyncio.Future[Any], topic: str, partition: int | None) -> None:
     error = None if sent.cancelled() else sent.exception()
     if sent.cancelled() or error is not None:
         # runs before the sender can go on: its next step needs more turns of the loop than this callback

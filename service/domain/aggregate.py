@@ -34,6 +34,7 @@ from service.domain.scopes import (
     Scope,
     Scopes,
     Waiting,
+    bucket_scope,
     count_in_histogram,
     waiting_bucket,
 )
@@ -429,8 +430,35 @@ class AggregateStore:
         self._closed.clear()
         return result
 
-    def drain(self) -> list[tuple[bytes, bytes | None]]:
-        """Everything that changed since the last call, encoded, with the mark; empty when nothing did."""
+    def pass_over(self, next_offset: int) -> None:
+        """The batch ends at `next_offset`: move the mark over offsets without a record."""
+        self.mark.next_offset = max(self.mark.next_offset, next_offset)
+        self._marked = True
+
+    def touch(self, touched: Sequence[bytes]) -> None:
+        """Have the next `drain` write the present value of these keys, a tombstone for those that are not kept."""
+        for key in touched:
+            kind, bucket, name = keys.decode_key(key)
+            if kind == keys.WAITING:
+                scope_name, visit_id = bucket_scope(bucket, name)
+                self._dirty_visits[scope_name, visit_id] = self.scopes.queue(scope_name).waiting.get(visit_id)
+            elif kind == keys.SOURCE:
+                if (name, int(bucket)) in self.scopes.sources:
+                    self._dirty_sources.add((name, int(bucket)))
+            elif kind != keys.MARK:
+                scope = self._scope(name)
+                known = kind == keys.LIVE or int(bucket) in _buckets_of(kind, scope)
+                if known:
+                    self._dirty.add((kind, int(bucket), scope))
+                else:
+                    self._gone.add((kind, int(bucket), name))
+        self._marked = True
+
+    def drain(self, max_bytes: int = 0) -> list[tuple[bytes, bytes | None]]:
+        """Everything that changed since the last call, encoded, with the mark; empty when nothing did.
+
+        `max_bytes` is not used: the caller bounds a flush by how much it applies before one.
+        """
         if not self._marked:
             return []
         records: list[tuple[bytes, bytes | None]] = []
@@ -455,8 +483,11 @@ class AggregateStore:
 
 def _value(kind: str, bucket: int, scope: Any) -> Any:
     """What the state feed says under one key."""
-    if kind == keys.LIVE:
-        return scope.live
+    return scope.live if kind == keys.LIVE else _buckets_of(kind, scope)[bucket]
+
+
+def _buckets_of(kind: str, scope: Any) -> dict[int, Any]:
+    """The scope's buckets of one kind."""
     if kind == keys.PANE:
-        return scope.panes[bucket]
-    return scope.intervals[bucket] if kind == keys.INTERVAL else scope.segments[bucket]
+        return scope.panes  # type: ignore[no-any-return]
+    return scope.intervals if kind == keys.INTERVAL else scope.segments  # type: ignore[no-any-return]

@@ -64,11 +64,14 @@ class CorrelateStore:
         self._gone: set[str] = set()
         self._touched_sources: set[str] = set()
         self._marked = False
+        self._recovering = False
 
     def take(self, raw: bytes, received_ms: int, offset: int) -> list[AnyFact]:
         """Decode and apply one record. Raises InvalidEvent, after counting it, for input that cannot be applied."""
         self.mark.next_offset = offset + 1
         self._marked = True
+        if self._recovering:
+            self._line_up_closed()
         try:
             event = decode_event(raw)
             check_time(event.occurred_at_ms, received_ms)
@@ -179,14 +182,16 @@ class CorrelateStore:
                             f"contacts schema {self.mark.schema}, this version has {keys.SCHEMA}: run `floorwalker rebuild`"
                         )
                 continue
+            self._recovering = True
             contact_id = key[1:].decode()
             if value is None:
                 self.contacts.pop(contact_id, None)
             else:
                 self.contacts[contact_id] = bytes(value)
 
-    def recovered(self) -> None:
-        """Call once after recovery: lines the closed contacts up for forgetting again."""
+    def _line_up_closed(self) -> None:
+        """After recovery: line the contacts up for forgetting again."""
+        self._recovering = False
         self._closed.clear()
         for contact_id, kept in self.contacts.items():
             record = _decode_contact(kept) if isinstance(kept, bytes) else kept.record
@@ -198,8 +203,24 @@ class CorrelateStore:
         """How many records the next `drain` would write."""
         return len(self._dirty) + len(self._gone)
 
-    def drain(self) -> list[tuple[bytes, bytes | None]]:
-        """Everything that changed since the last call, encoded, with the mark; empty when nothing did."""
+    def pass_over(self, next_offset: int) -> None:
+        """The batch ends at `next_offset`: move the mark over offsets without a record."""
+        self.mark.next_offset = max(self.mark.next_offset, next_offset)
+        self._marked = True
+
+    def touch(self, touched: Sequence[bytes]) -> None:
+        """Have the next `drain` write the present value of these keys, a tombstone for those that are not kept."""
+        for key in touched:
+            contact_id = key[1:].decode()
+            if key != MARK_KEY:
+                (self._dirty if contact_id in self.contacts else self._gone).add(contact_id)
+        self._marked = True
+
+    def drain(self, max_bytes: int = 0) -> list[tuple[bytes, bytes | None]]:
+        """Everything that changed since the last call, encoded, with the mark; empty when nothing did.
+
+        `max_bytes` is not used: the caller bounds a flush by how much it applies before one.
+        """
         if not self._marked:
             return []
         records: list[tuple[bytes, bytes | None]] = []

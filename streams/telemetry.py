@@ -1,0 +1,46 @@
+"""What a worker says about itself, as Prometheus series of its own registry."""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+AGE_EDGES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Telemetry:
+    """Counters and gauges of one worker; `serve` makes them readable."""
+
+    def __init__(self) -> None:
+        """A registry of its own, so that tests and several apps do not meet."""
+        self.registry = CollectorRegistry()
+        self._records = Counter(
+            "floorwalker_worker_records", "Records processed.", ["topic"], registry=self.registry
+        )
+        self._rejected = Counter(
+            "floorwalker_worker_rejected", "Records sent to the dead letter.", ["reason"], registry=self.registry
+        )
+        self._age = Histogram(
+            "floorwalker_worker_record_age_seconds", "Age of a batch's newest record when it was processed.", ["topic"],
+            buckets=AGE_EDGES, registry=self.registry,
+        )  # fmt: skip
+        self._newest = Gauge(
+            "floorwalker_worker_newest_record_timestamp_seconds", "Kafka time of the newest record processed.",
+            ["topic", "partition"], registry=self.registry,
+        )  # fmt: skip
+
+    def consumed(self, topic: str, partition: int, records: int, newest_ms: int) -> None:
+        """A batch was processed; `newest_ms` is the Kafka time of its last record, 0 if it was empty."""
+        self._records.labels(topic).inc(records)
+        if newest_ms > 0:
+            self._age.labels(topic).observe(max(0.0, time.time() - newest_ms / 1000))
+            self._newest.labels(topic, str(partition)).set(newest_ms / 1000)
+
+    def rejected(self, reason: str) -> None:
+        """A record went to the dead letter."""
+        self._rejected.labels(reason).inc()
+
+    def serve(self, port: int) -> None:
+        """Serve /metrics on 127.0.0.1. Raises OSError if the port is taken."""
+        start_http_server(port, addr="127.0.0.1", registry=self.registry)
