@@ -28,7 +28,7 @@ _IVR_HANG_UP: Final = 0.03
 _SHORT_TEMPER: Final = 0.06
 _MISSES: Final = 0.02
 _RONA_MS: Final = 20_000
-_TIMEOUT_MS: Final = 300_000
+_TIMEOUT_MS: Final = 240_000
 _CALLBACK_OFFER_MS: Final = 75_000
 _CALLBACK_TAKEN: Final = 0.12
 

@@ -26,6 +26,7 @@ from service.domain.events import (
     VisitEvent,
     VisitQueued,
 )
+from service.simulate.centre import simulate
 from service.simulate.options import DAY_MS, HOUR_MS, SimulationOptions
 from service.simulate.plan import build_plan
 from tests.unit.simulate.days import OPENING_MS, day, figures
@@ -149,7 +150,7 @@ def test_a_transfer_is_a_new_visit_of_the_same_contact_in_the_other_queue() -> N
     assert came and came <= moved
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(("queues", "agents"), [(6, 40), (2, 10), (15, 150)])
 def test_a_calm_day_is_good_but_not_perfect(seed: int, queues: int, agents: int) -> None:
     options = SimulationOptions(queues=queues, agents=agents, seed=seed, duration_ms=DAY_MS)
@@ -175,8 +176,8 @@ def test_the_agents_follow_from_the_rate() -> None:
     assert 0.5 < figures(options).service_level < 0.98
 
 
-def test_a_day_shows_nearly_all_that_can_happen_to_a_contact() -> None:
-    wide = SimulationOptions(contacts_per_hour=600, seed=3)
+def test_a_bad_day_shows_nearly_all_that_can_happen_to_a_contact() -> None:
+    wide = SimulationOptions(agents=80, seed=3, scenario="surge")
     seen = {TYPE_OF[type(event)] for event in day(wide)}
     kinds = {name for name in EVENT_TYPES if name.split(".")[0] in ("contact", "visit", "leg", "callback")}
     assert kinds - seen == {"visit.cancelled", "leg.offered", "leg.answered", "leg.rejected", "callback.expired"}
@@ -214,3 +215,9 @@ def _durations(event: Event) -> list[int]:
 @pytest.mark.parametrize("options", DAYS)
 def test_no_duration_is_negative(options: SimulationOptions) -> None:
     assert all(duration >= 0 for event in day(options) for duration in _durations(event))
+
+
+def test_a_month_is_simulated_as_it_is_read() -> None:
+    month = SimulationOptions(duration_ms=30 * DAY_MS, contacts_per_hour=5_000)
+    first = next(simulate(month))
+    assert first.occurred_at_ms < month.start_ms + HOUR_MS
