@@ -98,7 +98,7 @@ def shown(name: str, value: float | None) -> str:
     if name.endswith("_ratio"):
         return f"{value * 100:.1f} %"
     if not name.endswith("_seconds"):
-        return f"{value:g}"
+        return str(value) if isinstance(value, int) else f"{value:.2f}"
     if value < 600:
         return f"{value:.1f} s"
     minutes, seconds = divmod(round(value), 60)
