@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import msgspec
 
 from service.adapters import Adapter, Parsed, Rejected, events_of, parse_record
 from service.domain import events as ev
+from service.domain.business_events import SourceGap, SourceSnapshot
 from service.domain.errors import InvalidEvent
 from service.domain.events import Event
 from service.errors import FailedError, UsageError
@@ -24,6 +26,7 @@ KEY_BYTES: Final = 10
 _REMEMBERED_LINES: Final = 100_000
 
 _ORDER: Final[tuple[tuple[type[Event], ...], ...]] = (
+    (SourceGap, SourceSnapshot),
     (ev.AgentEvent,),
     (ev.ContactStarted,),
     (ev.VisitQueued, ev.VisitRefused),
@@ -84,6 +87,8 @@ def read_recording(paths: Sequence[Path | str], adapter: Adapter, now_ms: int) -
         except InvalidEvent as error:
             _leave_out(recording, line, error)
     recording.events.sort(key=lambda event: (event.occurred_at_ms, _ranks[type(event)]))
+    places = {str(path): place for place, path in enumerate(paths)}
+    recording.rejected.sort(key=lambda bad: (places[bad.path], bad.line_no or 0))
     return recording
 
 
@@ -199,9 +204,7 @@ def _bare(line: bytes, line_no: int) -> bytes:
 def _newest_first(records: Sequence[tuple[Parsed, str, _Line]]) -> bool:
     """True for a file that runs backwards in time, as some databases list their rows."""
     times = [record[0].at_ms for record in records]
-    falls = sum(1 for earlier, later in zip(times, times[1:], strict=False) if later < earlier)
-    rises = sum(1 for earlier, later in zip(times, times[1:], strict=False) if later > earlier)
-    return falls > rises
+    return times[:1] > times[-1:] and all(later <= earlier for earlier, later in pairwise(times))
 
 
 def _leave_out(recording: Recording, line: _Line, error: InvalidEvent) -> None:

@@ -88,5 +88,5 @@ class _Column:
 
 
 def reference(customer: str | None) -> str | None:
-    """A customer's number as a short hash: repeats can be found, the number cannot be read."""
+    """A customer's number as a short hash: repeats can be found without keeping the number."""
     return "h:" + blake2b(customer.encode(), digest_size=8).hexdigest() if customer else None
