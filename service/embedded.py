@@ -116,9 +116,7 @@ class EmbeddedBroker:
         binary = broker_binary()
         self.port = self._given_port or free_port()
         if _listening(self.port):
-            raise EmbeddedBrokerFailed(
-                f"port {self.port} of {HOST} is taken: choose another one for the embedded broker"
-            )
+            raise PortTaken(f"port {self.port} of {HOST} is taken: choose another one for the embedded broker")
         url = f"tcp://{HOST}:{self.port}"
         command = [str(binary), "--listener-url", url, "--advertised-listener-url", url]
         command += ["--storage-engine", "memory://tansu/"]

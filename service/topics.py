@@ -5,6 +5,7 @@ Works on Apache Kafka and on the embedded broker, which stores a topic's setting
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -111,7 +112,7 @@ def create_topics(
     """Create the topics that are missing and report on all of them; what exists is left as it is.
 
     `client` is further settings of kafka-python (SASL, TLS). Raises WrongPartitions before anything is created,
-    TopicsRefused and BrokerUnreachable.
+    TopicsRefused, BrokerUnreachable, and UsageError when `bootstrap` is no address.
     """
     with _admin(bootstrap, client) as admin:
         there = {report.name: report for report in _describe(admin, topics) if report.status != "missing"}
@@ -127,25 +128,41 @@ def create_topics(
 def describe_topics(
     bootstrap: str, *, client: Mapping[str, Any] | None = None, topics: Sequence[Topic] = TOPICS
 ) -> list[TopicReport]:
-    """Report on the topics of the table, missing ones included. Raises BrokerUnreachable."""
+    """Report on the topics of the table, missing ones included. Raises BrokerUnreachable, UsageError."""
     with _admin(bootstrap, client) as admin:
         return _describe(admin, topics)
 
 
 @contextmanager
 def _admin(bootstrap: str, client: Mapping[str, Any] | None) -> Iterator[KafkaAdminClient]:
+    addresses = bootstrap.split(",")
+    unreachable = BrokerUnreachable(f"no Kafka broker answers at {bootstrap}: start one or correct the address")
+    # the client would try for its whole timeout, and leave a socket open for each time nobody listened
+    if not any(map(_listening, addresses)):
+        raise unreachable
     try:
         admin = KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS, **(client or {})
+            bootstrap_servers=addresses, bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS, **(client or {})
         )
     except (KafkaConnectionError, KafkaTimeoutError) as error:
-        raise BrokerUnreachable(f"no Kafka broker answers at {bootstrap}: start one or correct the address") from error
+        raise unreachable from error
     try:
         yield admin
     except KafkaError as error:
         raise BrokerUnreachable(f"the Kafka broker at {bootstrap} did not answer as it should: {error}") from error
     finally:
         admin.close()
+
+
+def _listening(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"{address!r} is no address of a Kafka broker: write host:port")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_BOOTSTRAP_TIMEOUT_MS / 1000).close()
+    except OSError:
+        return False
+    return True
 
 
 def _create(admin: KafkaAdminClient, topics: Sequence[Topic], partitions: int, replication: int) -> None:
