@@ -14,6 +14,7 @@ from service.domain import events as ev
 from service.domain.business_events import SourceGap
 from service.domain.errors import InvalidEvent
 from service.domain.events import Event
+from service.errors import UsageError
 
 NOBODY: Final = "NONE"
 FIXED_FIELDS: Final = 5
@@ -51,7 +52,7 @@ class QueueLogAdapter:
     def __init__(self, settings: AdapterSettings) -> None:
         self._source = settings.source
         self._clock = Clock(settings.source, settings.timezone)
-        self._agent_pattern = re.compile(settings.agent_pattern) if settings.agent_pattern else None
+        self._agent_pattern = _compiled(settings.agent_pattern) if settings.agent_pattern else None
         self._calls = Calls()
 
     def begin(self, first_line: bytes) -> bool:
@@ -87,6 +88,13 @@ class QueueLogAdapter:
 
     def _events(self, handle: "Handler", line: LogLine, key: str) -> list[Event]:
         return handle(self._calls, line, Envelope(key, self._source))
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"agent_pattern {pattern!r} is not a regular expression: {error}") from None
 
 
 def _nothing(key: str) -> list[Event]:

@@ -294,6 +294,11 @@ def test_agents_keep_their_native_name_unless_a_pattern_renames_them(
     assert one(read(line, agent_pattern=pattern), ev.AgentLogin).agent_id == agent_id
 
 
+def test_a_pattern_that_is_no_regular_expression_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="not a regular expression"):
+        adapter("asterisk-queue-log", agent_pattern="(")
+
+
 def single(native: str) -> Callable[[], list[Event]]:
     """Decodes single records, as from a native topic, with one adapter."""
     queue_log = adapter("asterisk-queue-log")
