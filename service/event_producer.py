@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -13,7 +14,7 @@ from service.topics import describe_topics
 
 CONNECT_TIMEOUT_MS: Final = 10_000
 DELIVERY_TIMEOUT_MS: Final = 30_000
-LARGEST_RECORD_BYTES: Final = 1024 * 1024
+LARGEST_RECORD_BYTES: Final = 2 * 1024 * 1024
 IN_FLIGHT: Final = 20_000
 
 
@@ -62,10 +63,10 @@ class EventProducer:
             if error is None:
                 raise self._failed(trouble) from trouble
 
-    def send(self, topic: str, key: bytes | None, value: bytes) -> None:
+    def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Send one record; waits while too many are in flight. Raises FailedError."""
         try:
-            self._waiting.append(self._producer.send(topic, key=key, value=value))
+            self._waiting.append(self._producer.send(topic, key=key, value=value, headers=list(headers)))
         except KafkaError as error:
             raise self._failed(error) from error
         self.settle(at_most=IN_FLIGHT)

@@ -12,7 +12,7 @@ from service.domain.codec import encode_event, record_key
 from service.domain.events import Event
 from service.event_producer import EventProducer
 from service.ingest_state import IngestState, StateFile
-from service.rejects import rejected_json
+from service.rejects import dead_letter
 from service.shift import shifted
 
 EVENTS_TOPIC: Final = "cti.events"
@@ -84,7 +84,8 @@ class Ingest:
 
     def _send(self, item: Item) -> None:
         if isinstance(item, Rejected):
-            self.producer.send(DEAD_LETTERS, None, rejected_json(item, self.source))
+            value, headers = dead_letter(item, self.source)
+            self.producer.send(DEAD_LETTERS, None, value, headers)
             self.summary.rejected[item.reason] += 1
             return
         event = shifted(item, self.state.shift_ms) if self.state.shift_ms else item

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from service import cli_config, cli_ingest, cli_report, cli_topics
 from service.cli import Command, run_command_line
+from service.cli_processes import WORKER, process_command
+from service.config import Config
+from service.settings import ProcessSettings
 from service.simulate import cli as cli_simulate
 
 GROUPS = {
@@ -12,7 +15,15 @@ GROUPS = {
     "topics": "create and describe the topics",
 }
 
+
+def _run_worker(settings: ProcessSettings, config: Config) -> int:
+    from streams.worker import run  # here, because Faust takes long to import and the other commands do without
+
+    return run(settings, config)
+
+
 COMMANDS: tuple[Command, ...] = (
+    process_command("worker", "turn events into state: one member of the group of workers", WORKER, _run_worker),
     *cli_report.COMMANDS,
     *cli_ingest.COMMANDS,
     *cli_simulate.COMMANDS,

@@ -1,4 +1,4 @@
-"""A record that could not become an event, written down with the reason: for `--rejects` and for `cti.dead-letter`."""
+"""A record that could not become an event, with the reason: a line of `--rejects`, or headers on `cti.dead-letter`."""
 
 from typing import Final
 
@@ -7,11 +7,26 @@ import orjson
 from service.adapters import Rejected
 
 RAW_LIMIT: Final = 65_536
-"""So many bytes of a rejected record are kept; a 5 MB one would not fit the topic."""
+"""So many bytes of a rejected record are written to a file."""
+
+DEAD_LETTER_LIMIT: Final = 1 << 20
+"""So many bytes of a rejected record are sent to the topic; more might not fit."""
 
 
-def rejected_json(rejected: Rejected, source: str | None = None) -> bytes:
-    """Return one JSON line {line, reason, detail, raw}, with file and source where known.
+def dead_letter(rejected: Rejected, source: str) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Return value and headers for `cti.dead-letter`: the bytes as they came, and why they were refused."""
+    about = {
+        "reason": rejected.reason,
+        "detail": rejected.detail[:1024],
+        "source": source,
+        "file": rejected.path,
+        "line": "" if rejected.line_no is None else str(rejected.line_no),
+    }
+    return rejected.raw[:DEAD_LETTER_LIMIT], [(name, text.encode()) for name, text in about.items() if text]
+
+
+def rejected_json(rejected: Rejected) -> bytes:
+    """Return one JSON line {line, reason, detail, raw}, with the file where known.
 
     Bytes that are no text are escaped; of a long record only the beginning is kept, with `raw_bytes` for its length.
     """
@@ -25,6 +40,4 @@ def rejected_json(rejected: Rejected, source: str | None = None) -> bytes:
         row["file"] = rejected.path
     if len(rejected.raw) > RAW_LIMIT:
         row["raw_bytes"] = len(rejected.raw)
-    if source is not None:
-        row["source"] = source
     return orjson.dumps(row)

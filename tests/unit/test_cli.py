@@ -72,6 +72,8 @@ def start(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
         pytest.param(
             ["ingest", "a", "--format", "canonical", "--follow"], "no such file to follow", id="follow nothing"
         ),
+        pytest.param(["worker", "--metrics-port", "http"], "--metrics-port is 'http'", id="a port that is no number"),
+        pytest.param(["worker", "--data-dir", "/dev/null/x"], "data directory cannot be made", id="no data directory"),
         pytest.param(["topics", "create", "--partitions", "0"], "--partitions is 0", id="no partitions"),
     ],
 )

@@ -13,7 +13,7 @@ from service.errors import FailedError, UsageError
 from service.follow import follow_lines
 from service.ingest import Pace
 from service.ingest_state import IngestState, StateFile, default_state_file, mark_files
-from service.rejects import RAW_LIMIT, rejected_json
+from service.rejects import DEAD_LETTER_LIMIT, RAW_LIMIT, dead_letter, rejected_json
 from service.shift import shift_to_now_ms, shifted
 
 HOUR_MS = 3_600_000
@@ -163,10 +163,24 @@ def test_following_reads_an_emptied_file_from_its_start(recording):
 
 
 def test_a_rejected_record_keeps_its_line_its_reason_and_its_text():
-    row = json.loads(rejected_json(Rejected(3, b'{"a": "\xff"', "bad_json", "cut off", "a.log"), "pbx"))
+    row = json.loads(rejected_json(Rejected(3, b'{"a": "\xff"', "bad_json", "cut off", "a.log")))
     assert row == {
-        "line": 3, "reason": "bad_json", "detail": "cut off", "raw": '{"a": "\\xff"', "file": "a.log", "source": "pbx",
+        "line": 3, "reason": "bad_json", "detail": "cut off", "raw": '{"a": "\\xff"', "file": "a.log",
     }  # fmt: skip
+
+
+def test_a_dead_letter_is_the_record_as_it_came_with_the_reason_beside_it():
+    value, headers = dead_letter(Rejected(3, b"\xff", "bad_encoding", "byte 0", "a.log"), "pbx")
+    assert value == b"\xff"
+    assert dict(headers) == {
+        "reason": b"bad_encoding", "detail": b"byte 0", "source": b"pbx", "file": b"a.log", "line": b"3",
+    }  # fmt: skip
+
+
+def test_a_dead_letter_fits_its_topic():
+    value, headers = dead_letter(Rejected(None, b"x" * 5_000_000, "too_large", "y" * 9_000), "pbx")
+    assert len(value) == DEAD_LETTER_LIMIT
+    assert (len(dict(headers)["detail"]), "line" in dict(headers)) == (1024, False)
 
 
 def test_of_a_huge_rejected_record_only_the_beginning_is_kept():
