@@ -53,7 +53,7 @@ clean: ## Remove everything that was made here
 # changed sources need none.
 $(VENV)/bin/python:
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Floorwalker needs Python 3.11" \
-		"or newer, and $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1): install one," \
+		"or newer, and $(or $(PYTHON),python3) is: $$($(or $(PYTHON),python3) --version 2>/dev/null || echo missing): install one," \
 		"or name it with make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 

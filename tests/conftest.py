@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 HERE = Path(__file__).parent
-MARKER_OF_FOLDER = {"integration": "embedded", "kafka": "kafka", "browser": "browser"}
+MARKER_OF_FOLDER = {"integration": "embedded", "kafka": "kafka", "browser": "browser", "data": "data"}
 # .ci/run sets it: there everything can be installed, so a skipped test is a test that nobody ran
 NO_SKIPS = os.environ.get("FLOORWALKER_NO_SKIPS") == "1"
 
@@ -19,11 +19,15 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
+def folder_of(node: pytest.Item | pytest.Collector) -> str:
+    """The folder of tests/ that a test or a test file is in."""
+    return node.path.relative_to(HERE).parts[0] if node.path.is_relative_to(HERE) and node.path != HERE else ""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the folder they are in."""
     for item in items:
-        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
-        if marker := MARKER_OF_FOLDER.get(folder):
+        if marker := MARKER_OF_FOLDER.get(folder_of(item)):
             item.add_marker(marker)
 
 
@@ -31,9 +35,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skip into a failure under FLOORWALKER_NO_SKIPS, except for recordings that are not in the repository."""
     report = yield
-    expected = hasattr(report, "wasxfail") or item.get_closest_marker("data") is not None
-    if NO_SKIPS and report.skipped and not expected:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        report.outcome = "failed"
-        report.longrepr = f"{reason} (a skip is a failure under FLOORWALKER_NO_SKIPS=1)"
+    if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail") and not item.get_closest_marker("data"):
+        forbid_skip(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a file that skips as a whole."""
+    report = yield
+    if NO_SKIPS and report.skipped and folder_of(collector) != "data":
+        forbid_skip(report)
+    return report
+
+
+def forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Make a failure of a skip, and keep its reason."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"{reason} (a skip is a failure under FLOORWALKER_NO_SKIPS=1)"
