@@ -40,5 +40,5 @@ async def _read(consumer: AIOKafkaConsumer, source: TopicPartition, end: int) ->
             keys[record.key] = None
             for name, value in record.headers:
                 if name == GENERATION_HEADER:
-                    newest = max(newest or 0, int(value))
+                    newest = int(value) if newest is None else max(newest, int(value))
     return list(keys), newest

@@ -70,9 +70,9 @@ class BatchProducer(Service):
     def send_facts(
         self, topic: str, partition: int | None, value: bytes, key: bytes | None = None, headers: Headers | None = None
     ) -> asyncio.Future[Any]:
-        """Queue one record (partition None: by its key); the future is done when the broker has it. Records of a partition keep their order.
+        """Queue one record; the future is done when the broker has it. Records of a partition keep their order.
 
-        Not a coroutine, so that a caller can change its state and send the facts of that change without a point in
+        `partition=None` lets the key decide. Not a coroutine, so that a caller can change its state and send the facts of that change without a point in
         between where a flush could happen. A failure ends the process, because the records behind the failed one would
         still be sent, and their reader would take the lost ones for known.
         """

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.embedded
 def run(embedded_broker: EmbeddedBroker, tmp_path: Path) -> Iterator[ToyRun]:
     prefix = f"toy{uuid.uuid4().hex[:8]}"
     toy = ToyRun(embedded_broker.bootstrap, prefix, tmp_path, idempotent=False)
-    toy.create_topics()
+    asyncio.run(toy.create_topics())
     yield toy
     toy.stop_all()
 
@@ -52,6 +52,4 @@ def test_a_worker_frozen_past_its_session_ends_and_spoils_nothing(run: ToyRun) -
 
 
 def test_the_older_generation_ends_and_the_newer_one_repairs_what_a_stranger_wrote(run: ToyRun) -> None:
-    found, code = asyncio.run(scenarios.intrusions(run, total=20_000))
-    scenarios.assert_exact(run, found)
-    assert code == 1
+    assert asyncio.run(scenarios.intrusions(run, total=20_000)) == 1

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture
 def run(kafka: KafkaProcess, tmp_path: Path) -> Iterator[ToyRun]:
     toy = ToyRun(kafka.bootstrap, f"toy{uuid.uuid4().hex[:8]}", tmp_path, idempotent=True)
-    toy.create_topics()
+    asyncio.run(toy.create_topics())
     yield toy
     toy.stop_all()
 
@@ -41,6 +41,4 @@ def test_a_broker_that_is_frozen_for_less_than_its_sessions_costs_nothing(run: T
 
 
 def test_the_older_generation_ends_and_the_newer_one_repairs_what_a_stranger_wrote(run: ToyRun) -> None:
-    found, code = asyncio.run(scenarios.intrusions(run, total=20_000))
-    scenarios.assert_exact(run, found)
-    assert code == 1
+    assert asyncio.run(scenarios.intrusions(run, total=20_000)) == 1

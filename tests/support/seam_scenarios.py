@@ -27,6 +27,7 @@ async def kills_joins_and_leaves(run: ToyRun, *, total: int, per_second: float, 
         for _ in range(kills):
             await asyncio.sleep(rng.uniform(*KILL_PAUSE_S))
             run.stop_worker(worker, signal.SIGKILL)
+            await tail.catch_up()
             worker = run.start_worker()
             await _until_it_moves(tail)
         second = run.start_worker()
@@ -67,11 +68,13 @@ async def clean_restarts(run: ToyRun, *, total: int, per_second: float, restarts
             worker = run.start_worker()
             await _until_it_moves(tail)
             await asyncio.sleep(2)
-            assert await asyncio.to_thread(run.stop_worker, worker, signal.SIGTERM) == 0, run.logs()
-    run.start_worker()
+            code = await asyncio.to_thread(run.stop_worker, worker, signal.SIGTERM)
+            await tail.catch_up()
+            assert code == 0, f"exit code {code}\n{run.logs()}"
     await producing
+    worker = run.start_worker()
+    await run.until_ready()
     found = await run.until_done()
-    worker = run.workers[0]
     assert await asyncio.to_thread(run.stop_worker, worker, signal.SIGTERM) == 0, run.logs()
     return found, [int(number) for number in re.findall(r"read again: (\d+)", run.logs())]
 
@@ -110,10 +113,10 @@ async def broker_pause(run: ToyRun, kafka: KafkaProcess, *, total: int, per_seco
     return found
 
 
-async def intrusions(run: ToyRun, *, total: int) -> tuple[Counts, int]:
+async def intrusions(run: ToyRun, *, total: int) -> int:
     """Write into the worker's changelog as an older generation would, then as a newer one.
 
-    Returns the counts after the first, which the worker has to put right, and its exit code after the second.
+    The worker must put the first right; returned is its exit code after the second.
     """
     worker = run.start_worker()
     await run.produce(total)
@@ -129,12 +132,12 @@ async def intrusions(run: ToyRun, *, total: int) -> tuple[Counts, int]:
             return not differences(run.expected, tail.counts)
 
         await wait_for(repaired, 30)
-        found = dict(tail.counts)
+        assert_exact(run, tail.counts)
     await _write_as(run, 1_000_000, spoiled)
     await run.produce(run.partitions * 1000, seed=3)
     code = await asyncio.to_thread(worker.wait, 30)
     run.workers.remove(worker)
-    return found, code
+    return code
 
 
 async def _write_as(run: ToyRun, generation: int, keys: list[bytes]) -> None:

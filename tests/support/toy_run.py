@@ -18,8 +18,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.support.toy_worker import MARK
 
@@ -44,13 +43,14 @@ class ToyRun:
         self.workers: list[subprocess.Popen[bytes]] = []
         self._started = 0
 
-    def create_topics(self) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+    async def create_topics(self) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
         try:
-            admin.create_topics([self._topic("events", {}), self._topic("facts", {})])
-            admin.create_topics([self._topic("split", STATE), self._topic("count", STATE)])
+            plain = [self._topic("events", {}), self._topic("facts", {})]
+            await admin.create_topics([*plain, self._topic("split", STATE), self._topic("count", STATE)])
         finally:
-            admin.close()
+            await admin.close()
 
     def _topic(self, name: str, config: dict[str, str]) -> NewTopic:
         return NewTopic(f"{self.prefix}-{name}", self.partitions, 1, topic_configs=config)
@@ -119,6 +119,16 @@ class ToyRun:
         )
         return sent
 
+    async def until_ready(self) -> None:
+        """Return when the worker started last has recovered its tables."""
+        log = self.folder / f"worker-{self._started}.log"
+
+        async def ready() -> bool:
+            await asyncio.sleep(0.05)
+            return "Worker ready" in log.read_text(errors="replace")
+
+        assert await wait_for(ready, 30), self.logs()
+
     async def until_done(self, *, timeout_s: float = DONE_TIMEOUT_S) -> Counts:
         """Return the counts in the changelog once every event is covered by it, or as they are at the timeout."""
         async with Tail(self) as tail:
@@ -147,12 +157,22 @@ class Tail:
 
     async def is_done(self) -> bool:
         """Read what is there; true when as many events are counted as were produced."""
-        for records in (await self._consumer.getmany(timeout_ms=100)).values():
+        await self._read(timeout_ms=100)
+        return sum(count for count, _ in self.counts.values()) >= sum(self._run.produced.values())
+
+    async def catch_up(self) -> None:
+        """Read until nothing more comes; for when no worker runs."""
+        while await self._read(timeout_ms=500):
+            pass
+
+    async def _read(self, timeout_ms: int) -> int:
+        before = self.records
+        for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
             for record in records:
                 self.records += 1
                 if record.key != MARK:
                     self.counts[record.key] = msgspec.msgpack.decode(record.value)
-        return sum(count for count, _ in self.counts.values()) >= sum(self._run.produced.values())
+        return self.records - before
 
 
 async def wait_for(condition: Callable[[], Awaitable[bool]], timeout_s: float) -> bool:
