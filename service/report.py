@@ -6,7 +6,6 @@ from typing import Any
 
 from service.adapters import Rejected
 from service.domain.aggregate import AggregateStore, Calendars
-from service.domain.agents import Segment
 from service.domain.calendar import Calendar
 from service.domain.correlate import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED, CorrelateStore
 from service.domain.errors import InvalidEvent
@@ -15,7 +14,7 @@ from service.domain.kpis import Reading, read_kpis
 from service.domain.scopes import AgentScope, QueueScope, Scope
 from service.domain.settings import Floor, Site
 from service.domain.totals import Totals, total_of
-from service.domain.view import WaitingNow, add_state, open_segment, staff_by_queue
+from service.domain.view import WaitingNow, add_states, staff_by_queue
 from service.recordings import Recording
 from service.report_options import ReportOptions
 
@@ -67,18 +66,17 @@ class _Run:
         """The scope's totals by interval under the attribution asked for; an agent's open state counts up to the cut-off."""
         outcome = self.options.attribution == "outcome"
         found = {start: i.outcome if outcome else i.arrival for start, i in scope.intervals.items()}
-        if isinstance(scope, AgentScope):
-            still_open = open_segment(scope.timeline.record, self.cut_ms)
-            if still_open is not None:
-                self._spread(found, still_open)
+        if isinstance(scope, AgentScope) and scope.timeline.starts:
+            self._add_open(found, scope)
         return {start: totals for start, totals in sorted(found.items()) if totals != Totals()}
 
-    def _spread(self, found: dict[int, Totals], segment: Segment) -> None:
-        since_ms, until_ms = max(segment.since_ms, self.from_ms), min(segment.until_ms, self.cut_ms)
-        while since_ms < until_ms:
+    def _add_open(self, found: dict[int, Totals], agent: AgentScope) -> None:
+        """Add the open state up to the cut-off."""
+        since_ms = max(agent.timeline.starts[-1], self.from_ms)
+        while since_ms < self.cut_ms:
             start_ms = self.calendar.interval_start_ms(since_ms)
-            end_ms = min(self.calendar.interval_end_ms(start_ms), until_ms)
-            add_state(found.setdefault(start_ms, Totals()), segment.state, segment.logged_in, end_ms - since_ms)
+            end_ms = min(self.calendar.interval_end_ms(start_ms), self.cut_ms)
+            add_states(found.setdefault(start_ms, Totals()), agent, since_ms, end_ms)
             since_ms = end_ms
 
 
@@ -145,7 +143,7 @@ def _reasons(totals: Totals) -> dict[str, dict[str, int]]:
 
 def _agent(run: _Run, agent: AgentScope) -> dict[str, Any]:
     """One agent's block; `state_seconds` is known at the cut-off only."""
-    record = agent.timeline.record
+    record = agent.record
     buckets = run.buckets(agent)
 
     def read(totals: Totals, since_ms: int, until_ms: int, now: bool = False) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def add_correlate(
                     except InvalidEvent as error:
                         telemetry.rejected(error.reason)
                         sent.append(dead_letter(producer, EVENTS, partition, record, error))
-                if number % PART == 0:
+                if number % PART == 0 and number < len(batch):
                     writer.add(None, sent + router.send(producer))
                     sent = []
                     await writer.ready()
@@ -205,7 +205,11 @@ def add_processors(
 ) -> None:
     """Add tables and agents to the app; `native` maps topics of native records to their adapters."""
     contacts: BatchTable[CorrelateStore] = BatchTable(
-        app, name="contacts", changelog=CONTACTS, partitions=partitions, store_factory=lambda partition: make_correlate()
+        app,
+        name="contacts",
+        changelog=CONTACTS,
+        partitions=partitions,
+        store_factory=lambda partition: make_correlate(),
     )
     state: BatchTable[AggregateStore] = BatchTable(
         app, name="state", changelog=STATE, partitions=partitions,

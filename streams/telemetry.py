@@ -15,9 +15,7 @@ class Telemetry:
     def __init__(self) -> None:
         """A registry of its own, so that tests and several apps do not meet."""
         self.registry = CollectorRegistry()
-        self._records = Counter(
-            "floorwalker_worker_records", "Records processed.", ["topic"], registry=self.registry
-        )
+        self._records = Counter("floorwalker_worker_records", "Records processed.", ["topic"], registry=self.registry)
         self._rejected = Counter(
             "floorwalker_worker_rejected", "Records sent to the dead letter.", ["reason"], registry=self.registry
         )

@@ -69,7 +69,9 @@ def check_topics(settings: ProcessSettings) -> ProcessSettings:
         raise FailedError(f"topics {', '.join(missing)} are missing: run `floorwalker topics create` first")
     counts = {name: reports[name].partitions for name in (EVENTS, FACTS, CONTACTS, STATE)}
     if len(set(counts.values())) != 1:
-        raise FailedError(f"topics must have equally many partitions, found {counts}: see `floorwalker topics describe`")
+        raise FailedError(
+            f"topics must have equally many partitions, found {counts}: see `floorwalker topics describe`"
+        )
     return settings.model_copy(update={"partitions": counts[EVENTS]})
 
 

@@ -1,31 +1,52 @@
 """A human agent's states over time, from the agent's own events and from the legs of contacts.
 
-The derived state is that of the busiest open leg (connected, after-call work, reserved), else the agent's own. Events of the last
-minute are kept and folded again when one arrives late; what changed is returned as segments to take back and segments to add.
+The timeline is a step function of time. Each stretch holds the agent's own state and how many legs reserve, connect or keep the
+agent in after-call work; the state shown is that of the busiest leg, else the own one. Legs come from many partitions, in any order
+and any skew, so they are counted in and out over ranges of time, which commutes; the agent's own events come from one partition, and
+those of the last minute are kept to be folded again when one arrives late.
 """
 
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct, field
 
-from service.domain.facts import AgentInput, LegTimes
+from service.domain.facts import AgentInput, LegTimes, Times
 
 KEEP_MS: Final = 60_000
-"""How far back a late agent event still reorders the timeline."""
+"""How far back a late event of the agent's own still reorders them."""
 
-RANKS: Final = {"login": 0, "queue_joined": 1, "state_changed": 2, "snapshot": 3, "queue_left": 4, "logout": 5, "heartbeat": 6}
-"""Order of agent events with the same time."""
+STRETCH_BUCKET_MS: Final = 600_000
+"""Stretches are stored by the ten minutes they begin in."""
 
-RESERVED, WRAPPING, CONNECTED = 1, 2, 3
-STATE_OF_PHASE: Final = {RESERVED: "reserved", WRAPPING: "acw", CONNECTED: "on_contact"}
+RANKS: Final = {
+    "login": 0, "queue_joined": 1, "queue_seen": 2, "state_changed": 3, "snapshot": 4, "queue_left": 5, "logout": 6, "heartbeat": 7,
+}  # fmt: skip
+"""Order of an agent's own events with the same time."""
+
+STATES: Final = ("unknown", "offline", "ready", "reserved", "on_contact", "acw", "not_ready")
+CODE: Final = {state: code for code, state in enumerate(STATES)}
+UNKNOWN, OFFLINE, READY, RESERVED, ON_CONTACT, ACW, NOT_READY = range(len(STATES))
 ABSENT: Final = ("offline", "unknown")
 _ORDER = attrgetter("at_ms", "rank", "seq", "event_id")
 
+Stretch = tuple[int, str | None, bool, int, int, int, int]
+"""(own state's code, reason, logged in, legs reserving, legs connected, legs in after-call work, implied logins)."""
+
+StoredStretch = tuple[int, int, str | None, bool, int, int, int, int]
+"""The same with the time it begins in front."""
+
+NOTHING: Final[Stretch] = (UNKNOWN, None, False, 0, 0, 0, 0)
+RESERVING, CONNECTING, WRAPPING, IMPLIED = 3, 4, 5, 6
+
+Shown = tuple[int, bool]
+"""What a stretch counts as: code of the state shown, and whether it is login time."""
+
 
 class Segment(Struct, array_like=True, frozen=True, gc=False):
-    """The agent was in `state` during [since_ms, until_ms). An empty state marks login time implied by a logout alone."""
+    """The agent was in `state` during [since_ms, until_ms)."""
 
     since_ms: int
     until_ms: int
@@ -44,6 +65,7 @@ class Own(Struct, array_like=True, frozen=True, gc=False):
     login_seen: bool = False
     logged_out_ms: int = 0
     queues: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
     per_queue: tuple[tuple[str, str, str | None], ...] = ()
 
     @property
@@ -58,11 +80,11 @@ class Own(Struct, array_like=True, frozen=True, gc=False):
                 return state, reason
         return self.state, self.reason
 
-    def overall(self, seen: list[str]) -> tuple[str, str | None]:
+    def overall(self) -> tuple[str, str | None]:
         """State over all queues: not ready only if not ready in every queue the agent is known to serve."""
         if not self.per_queue:
             return self.state, self.reason
-        known = {*self.queues, *seen, *(queue for queue, _, _ in self.per_queue)}
+        known = {*self.queues, *self.seen, *(queue for queue, _, _ in self.per_queue)}
         states = [self.state_in(queue) for queue in sorted(known)]
         if all(state == "not_ready" for state, _ in states):
             return "not_ready", states[0][1]
@@ -88,7 +110,7 @@ def _login(own: Own, event: AgentInput) -> Own:
 def _logout(own: Own, event: AgentInput) -> Own:
     logged_out_ms = event.at_ms if own.logged_in or event.span_ms else own.logged_out_ms
     seen = own.login_seen or bool(event.span_ms)
-    return Own("offline", None, False, False, seen, logged_out_ms, own.queues)
+    return Own("offline", None, False, False, seen, logged_out_ms, own.queues, own.seen)
 
 
 def _state_changed(own: Own, event: AgentInput) -> Own:
@@ -100,13 +122,17 @@ def _state_changed(own: Own, event: AgentInput) -> Own:
         return _logout(own, event)
     member = own.member if event.queues is None else bool(event.queues)
     queues = own.queues if event.queues is None else tuple(event.queues)
-    return Own(state, event.reason, own.login, member, own.login_seen or member, own.logged_out_ms, queues)
+    return Own(state, event.reason, own.login, member, own.login_seen or member, own.logged_out_ms, queues, own.seen)
 
 
 def _queue_joined(own: Own, event: AgentInput) -> Own:
     queues = tuple(dict.fromkeys((*own.queues, event.queue_id or "")))
     state = "ready" if own.state in ABSENT else own.state
     return _change(own, member=True, login_seen=True, queues=queues, state=state)
+
+
+def _queue_seen(own: Own, event: AgentInput) -> Own:
+    return _change(own, seen=tuple(dict.fromkeys((*own.seen, event.queue_id or ""))))
 
 
 def _queue_left(own: Own, event: AgentInput) -> Own:
@@ -131,243 +157,300 @@ _ADVANCE: Final = {
     "state_changed": _state_changed,
     "snapshot": _state_changed,
     "queue_joined": _queue_joined,
+    "queue_seen": _queue_seen,
     "queue_left": _queue_left,
     "heartbeat": _heartbeat,
 }
 
 
-class Checkpoint(Struct, array_like=True, frozen=True, gc=False):
-    """The agent's own side and the open segment just before anything at or after `at_ms` happened."""
-
-    at_ms: int
-    own: Own
-    state: str
-    reason: str | None
-    since_ms: int
-    logged_in: bool
-
-
 class AgentRecord(Struct, array_like=True, gc=False):
-    """The durable form of an agent's timeline: the open segment, the own side, and what is needed to fold the last minute again."""
+    """What an agent keeps beside the stretches: the newest state, the own side, and the own events of the last minute.
+
+    `base` is the own side before the first kept event, which is not before `base_ms`.
+    """
 
     state: str = "unknown"
     reason: str | None = None
     since_ms: int = 0
     logged_in: bool = False
     own: Own = field(default_factory=Own)
-    last_ms: int = 0
-    seen_queues: list[str] = field(default_factory=list)
-    legs: dict[str, LegTimes] = field(default_factory=dict)
-    inputs: list[AgentInput] = field(default_factory=list)
-    recent: list[Segment] = field(default_factory=list)
-    implied: list[Segment] = field(default_factory=list)
-    oldest: Checkpoint | None = None
-    newest: Checkpoint | None = None
+    base: Own = field(default_factory=Own)
+    base_ms: int = 0
+    horizon_ms: int = 0
+    events: list[AgentInput] = field(default_factory=list)
+
+
+class Shift(Struct, gc=False):
+    """Closed time [since_ms, until_ms) counts as `after` instead of `before`; None: not closed then or now."""
+
+    since_ms: int
+    until_ms: int
+    before: Shown | None
+    after: Shown | None
 
 
 class Change(Struct, gc=False):
-    """What one input did to the agent's closed segments."""
+    """What one input did: shifts of closed time, and the buckets whose stretches differ."""
 
-    removed: list[Segment] = field(default_factory=list)
-    added: list[Segment] = field(default_factory=list)
+    shifts: list[Shift] = field(default_factory=list)
+    buckets: set[int] = field(default_factory=set)
     duplicate: bool = False
     late: bool = False
 
 
-def points_of(times: LegTimes) -> list[tuple[int, int]]:
-    """(time, phase) of a leg in order of time; phase 0 is over."""
-    points = []
-    if times.reserved_ms is not None:
-        points.append((times.reserved_ms, RESERVED))
-    if times.connected_ms is not None:
-        points.append((times.connected_ms, CONNECTED))
-    if times.acw_ms is not None:
-        points.append((times.acw_ms, WRAPPING))
-    if times.closed_ms is not None:
-        points.append((times.closed_ms, 0))
-    return points
+def shown(stretch: Stretch) -> Shown:
+    """What a stretch counts as."""
+    own, _, logged_in, reserving, connected, wrapping, implied = stretch
+    if connected > 0:
+        own = ON_CONTACT
+    elif wrapping > 0:
+        own = ACW
+    elif reserving > 0:
+        own = RESERVED
+    return own, logged_in or implied > 0
+
+
+def ranges_of(times: Times | None) -> list[tuple[int, int | None, int]]:
+    """(since, until or None, field of a stretch) for each phase of a leg."""
+    if times is None:
+        return []
+    reserved_ms, connected_ms, acw_ms, closed_ms = times
+    found: list[tuple[int, int | None, int]] = []
+    if reserved_ms is not None:
+        found.append((reserved_ms, connected_ms if connected_ms is not None else closed_ms, RESERVING))
+    if connected_ms is not None:
+        found.append((connected_ms, acw_ms if acw_ms is not None else closed_ms, CONNECTING))
+    if acw_ms is not None:
+        found.append((acw_ms, closed_ms, WRAPPING))
+    return found
 
 
 class AgentTimeline:
-    """One agent's timeline over its record. Inputs may come in any order within the last minute; the result does not change."""
+    """One agent's timeline: stretches in order of time, the last one open."""
 
-    __slots__ = ("_phases", "record")
+    __slots__ = ("record", "starts", "stretches")
 
-    def __init__(self, record: AgentRecord | None = None) -> None:
-        self.record = record if record is not None else AgentRecord()
-        self._phases: dict[str, int] = {}
-        for leg_id, times in self.record.legs.items():
-            phase = _phase_before(times, self.record.last_ms + 1)
-            if phase:
-                self._phases[leg_id] = phase
+    def __init__(self, record: AgentRecord, stored: list[StoredStretch] | None = None) -> None:
+        self.record = record
+        self.starts: list[int] = [entry[0] for entry in stored] if stored else []
+        self.stretches: list[Stretch] = [entry[1:] for entry in stored] if stored else []
+
+    # --- inputs -----------------------------------------------------------------------------------------------------
 
     def take_event(self, event: AgentInput) -> Change:
-        """Apply one agent event. An event older than the kept minute is late: it changes nothing."""
-        record = self.record
-        if event in record.inputs:
-            return Change(duplicate=True)
-        if record.oldest is not None and event.at_ms < record.oldest.at_ms:
-            return Change(late=True)
-        in_order = event.at_ms >= record.last_ms and (not record.inputs or _ORDER(record.inputs[-1]) <= _ORDER(event))
-        if not in_order:
-            insort(record.inputs, event, key=_ORDER)
-            return self._refold()
+        """Apply one event of the agent's own. One older than the kept minute is late: it changes nothing."""
+        record, events = self.record, self.record.events
         change = Change()
-        self._rotate(event.at_ms)
-        record.inputs.append(event)
-        self._own_step(event, change)
+        if event in events:
+            change.duplicate = True
+            return change
+        if event.at_ms < record.base_ms:
+            change.late = True
+            return change
+        if not events or _ORDER(events[-1]) <= _ORDER(event):
+            self._forget_before(event.at_ms - KEEP_MS)
+            events.append(event)
+            self._step(event, change)
+        else:
+            insort(events, event, key=_ORDER)
+            self._refold(event, change)
+        self._show()
         return change
 
     def take_leg(self, times: LegTimes) -> Change:
-        """Apply where one leg stands now."""
-        record = self.record
-        before = record.legs.get(times.leg_id)
-        if times.queue_id is not None and times.queue_id not in record.seen_queues:
-            record.seen_queues.append(times.queue_id)
-        old, new = (points_of(before) if before is not None else []), points_of(times)
-        same = 0
-        while same < len(old) and same < len(new) and old[same] == new[same]:
-            same += 1
-        changed = [*(at for at, _ in old[same:]), *(at for at, _ in new[same:])]
-        record.legs[times.leg_id] = times
-        if not changed:
-            return Change()
-        first_ms = min(changed)
-        if first_ms < record.last_ms:
-            late = record.oldest is not None and first_ms < record.oldest.at_ms
-            change = self._refold()
-            change.late = late
-            return change
+        """Count one leg over its new ranges of time instead of its old ones."""
+        old, new = ranges_of(times.before), ranges_of(times.times)
         change = Change()
-        steps = new[same:] or [(first_ms, new[-1][1] if new else 0)]
-        for at_ms, phase in steps:
-            self._rotate(at_ms)
-            self._leg_step(times.leg_id, at_ms, phase, change)
+        for since_ms, until_ms, phase in new:
+            if (since_ms, until_ms, phase) not in old:
+                self._count(since_ms, until_ms, phase, 1, change)
+        for since_ms, until_ms, phase in old:
+            if (since_ms, until_ms, phase) not in new:
+                self._count(since_ms, until_ms, phase, -1, change)
+        queue_id = times.queue_id
+        if queue_id is not None and new and queue_id not in self.record.own.seen:
+            at_ms = max(new[0][0], self.record.base_ms)
+            seen = AgentInput(times.scope, at_ms, RANKS["queue_seen"], 0, "queue_seen", "", queue_id=queue_id)
+            also = self.take_event(seen)
+            change.shifts += also.shifts
+            change.buckets |= also.buckets
+        self._show()
         return change
 
-    def _own_step(self, event: AgentInput, change: Change) -> None:
+    def _forget_before(self, at_ms: int) -> None:
+        """Fold events before `at_ms` into the base; at least a minute's worth stays."""
         record = self.record
-        if event.kind == "logout" and event.span_ms and not record.own.logged_in:
-            since_ms = max(event.at_ms - event.span_ms, record.own.logged_out_ms)
-            if since_ms < event.at_ms:
-                implied = Segment(since_ms, event.at_ms, "", None, True)
-                record.implied.append(implied)
-                change.added.append(implied)
+        events = record.events
+        if not events or events[0].at_ms >= at_ms - KEEP_MS:
+            return
+        kept = 0
+        while kept < len(events) and events[kept].at_ms < at_ms:
+            record.base = advance(record.base, events[kept])
+            kept += 1
+        del events[:kept]
+        record.base_ms = at_ms
+
+    def _refold(self, late: AgentInput, change: Change) -> None:
+        """An event came late: apply it and everything after it again, each up to the next one."""
+        record, events = self.record, self.record.events
+        before = _implied(record.base, [event for event in events if event is not late])
+        after = _implied(record.base, events)
+        for since_ms, until_ms in sorted(after - before):
+            self._count(since_ms, until_ms, IMPLIED, 1, change)
+        for since_ms, until_ms in sorted(before - after):
+            self._count(since_ms, until_ms, IMPLIED, -1, change)
+        own = record.base
+        for number, event in enumerate(events):
+            own = advance(own, event)
+            until_ms = events[number + 1].at_ms if number + 1 < len(events) else None
+            if _ORDER(event) >= _ORDER(late) and (until_ms is None or event.at_ms < until_ms):
+                self._set_own(event.at_ms, until_ms, own, change)
+        record.own = own
+
+    def _step(self, event: AgentInput, change: Change) -> None:
+        """Advance the own side by an event that comes after all others."""
+        record = self.record
+        for since_ms, until_ms in _implied(record.own, [event]):
+            self._count(since_ms, until_ms, IMPLIED, 1, change)
         record.own = advance(record.own, event)
-        self._boundary(event.at_ms, change)
+        self._set_own(event.at_ms, None, record.own, change)
 
-    def _leg_step(self, leg_id: str, at_ms: int, phase: int, change: Change) -> None:
-        if phase:
-            self._phases[leg_id] = phase
-        else:
-            self._phases.pop(leg_id, None)
-        self._boundary(at_ms, change)
+    def _set_own(self, since_ms: int, until_ms: int | None, own: Own, change: Change) -> None:
+        state, reason = own.overall()
+        since_ms = max(since_ms, self.record.horizon_ms)
+        self._apply(since_ms, until_ms, None, 0, (CODE[state], reason, own.logged_in), change)
 
-    def _boundary(self, at_ms: int, change: Change) -> None:
-        """Close the open segment at `at_ms` if what the agent does from there on differs."""
-        record = self.record
-        if self._phases:
-            state, reason = STATE_OF_PHASE[max(self._phases.values())], None
-        else:
-            state, reason = record.own.overall(record.seen_queues)
-        logged_in = record.own.logged_in
-        if at_ms > record.last_ms:
-            record.last_ms = at_ms
-        if (state, reason, logged_in) == (record.state, record.reason, record.logged_in):
-            return
-        since_ms = at_ms
-        if at_ms > record.since_ms and record.since_ms:
-            closed = Segment(record.since_ms, at_ms, record.state, record.reason, record.logged_in)
-            record.recent.append(closed)
-            change.added.append(closed)
-        elif record.recent:
-            since_ms = self._rejoin(at_ms, (state, reason, logged_in), change)
-        record.state, record.reason, record.since_ms, record.logged_in = state, reason, since_ms, logged_in
+    # --- the step function ------------------------------------------------------------------------------------------
 
-    def _rejoin(self, at_ms: int, what: tuple[str, str | None, bool], change: Change) -> int:
-        """A state of no length vanished; if the one before it goes on, open that again. Returns since when."""
-        last = self.record.recent[-1]
-        if last.until_ms != at_ms or (last.state, last.reason, last.logged_in) != what:
-            return at_ms
-        self.record.recent.pop()
-        if last in change.added:
-            change.added.remove(last)
-        else:
-            change.removed.append(last)
-        return last.since_ms
+    def _count(self, since_ms: int, until_ms: int | None, where: int, sign: int, change: Change) -> None:
+        """Add `sign` to one count of every stretch in [since_ms, until_ms)."""
+        horizon_ms = self.record.horizon_ms
+        if since_ms < horizon_ms:
+            change.late = True
+            since_ms = horizon_ms
+        if until_ms is None or since_ms < until_ms:
+            self._apply(since_ms, until_ms, where, sign, None, change)
 
-    def _rotate(self, at_ms: int) -> None:
-        """Before something new happens: once a minute move the checkpoint on and forget what lies before it."""
-        record = self.record
-        newest = record.newest
-        if newest is not None and (at_ms - newest.at_ms < KEEP_MS or at_ms <= record.last_ms):
-            return
-        oldest = newest
-        record.newest = Checkpoint(at_ms, record.own, record.state, record.reason, record.since_ms, record.logged_in)
-        if oldest is None:
-            return
-        record.oldest = oldest
-        record.inputs = [i for i in record.inputs if i.at_ms >= oldest.at_ms]
-        record.recent = [s for s in record.recent if s.since_ms >= oldest.since_ms]
-        record.implied = [s for s in record.implied if s.until_ms >= oldest.at_ms]
-        over = [leg_id for leg_id, t in record.legs.items() if t.closed_ms is not None and t.closed_ms < oldest.at_ms]
-        for leg_id in over:
-            del record.legs[leg_id]
-
-    def _refold(self) -> Change:
-        """Compute everything since the oldest checkpoint again, in order of time."""
-        record = self.record
-        start_ms = record.oldest.at_ms if record.oldest is not None else 0
-        before = [*record.recent, *record.implied]
-        if record.oldest is not None:
-            cp = record.oldest
-            record.own, record.state, record.reason = cp.own, cp.state, cp.reason
-            record.since_ms, record.logged_in = cp.since_ms, cp.logged_in
-        else:
-            fresh = AgentRecord()
-            record.own, record.state, record.reason = fresh.own, fresh.state, fresh.reason
-            record.since_ms, record.logged_in = 0, False
-        record.recent, record.implied, record.last_ms = [], [], 0
-        self._phases = {leg: p for leg, times in record.legs.items() if (p := _phase_before(times, start_ms))}
-        self._replay(start_ms)
-        after = [*record.recent, *record.implied]
-        return Change([s for s in before if s not in after], [s for s in after if s not in before])
-
-    def _replay(self, start_ms: int) -> None:
-        """Apply the kept events and the legs' points at or after `start_ms`, and set the newest checkpoint anew."""
-        record = self.record
-        newest_ms = record.newest.at_ms if record.newest is not None else None
-        steps: list[tuple[int, int, AgentInput | tuple[str, int]]] = [(i.at_ms, 0, i) for i in record.inputs]
-        for leg_id, times in record.legs.items():
-            steps += [(at, 1, (leg_id, phase)) for at, phase in points_of(times) if at >= start_ms]
-        steps.sort(key=lambda step: (step[0], step[1]))
-        ignored = Change()
-        for at_ms, _, what in steps:
-            if newest_ms is not None and at_ms >= newest_ms:
-                record.newest = Checkpoint(
-                    newest_ms, record.own, record.state, record.reason, record.since_ms, record.logged_in
-                )
-                newest_ms = None
-            if isinstance(what, tuple):
-                self._leg_step(what[0], at_ms, what[1], ignored)
+    def _apply(
+        self, since_ms: int, until_ms: int | None, where: int | None, sign: int, own: tuple[int, str | None, bool] | None,
+        change: Change,
+    ) -> None:  # fmt: skip
+        """Change every stretch in [since_ms, until_ms): one count by `sign`, or the own side."""
+        starts, stretches = self.starts, self.stretches
+        first = self._split(since_ms, change)
+        end = len(starts) if until_ms is None else self._split(until_ms, change)
+        last = len(starts) - 1
+        for index in range(first, end):
+            before = stretches[index]
+            if own is not None:
+                after = own + before[3:]
             else:
-                self._own_step(what, ignored)
+                assert where is not None
+                after = (*before[:where], before[where] + sign, *before[where + 1 :])
+            if after == before:
+                continue
+            stretches[index] = after
+            change.buckets.add(starts[index] // STRETCH_BUCKET_MS)
+            if index < last and (was := shown(before)) != (now := shown(after)):
+                change.shifts.append(Shift(starts[index], starts[index + 1], was, now))
+        if until_ms is not None:
+            self._join(end, change)
+        self._join(first, change)
+
+    def _split(self, at_ms: int, change: Change) -> int:
+        """Have a stretch begin at `at_ms`; returns its place. Splitting the open one closes its first part."""
+        starts, stretches = self.starts, self.stretches
+        index = bisect_left(starts, at_ms)
+        if index < len(starts):
+            if starts[index] == at_ms:
+                return index
+        elif index:
+            change.shifts.append(Shift(starts[-1], at_ms, None, shown(stretches[-1])))
+        starts.insert(index, at_ms)
+        stretches.insert(index, stretches[index - 1] if index else NOTHING)
+        change.buckets.add(at_ms // STRETCH_BUCKET_MS)
+        return index
+
+    def _join(self, index: int, change: Change) -> None:
+        """If the stretch at `index` goes on like the one before it, make them one."""
+        starts, stretches = self.starts, self.stretches
+        if not 0 < index < len(starts) or stretches[index] != stretches[index - 1]:
+            return
+        if index == len(starts) - 1:
+            change.shifts.append(Shift(starts[index - 1], starts[index], shown(stretches[index - 1]), None))
+        change.buckets.add(starts[index] // STRETCH_BUCKET_MS)
+        del starts[index], stretches[index]
+
+    def _show(self) -> None:
+        """Keep the newest state at hand: what is shown, and since when."""
+        if not self.starts:
+            return
+        index = len(self.starts) - 1
+        state, reason, logged_in = self._what(index)
+        while index and self._what(index - 1) == (state, reason, logged_in):
+            index -= 1
+        record = self.record
+        record.state, record.reason, record.logged_in = state, reason, logged_in
+        record.since_ms = self.starts[index]
+
+    def _what(self, index: int) -> tuple[str, str | None, bool]:
+        stretch = self.stretches[index]
+        code, logged_in = shown(stretch)
+        return STATES[code], stretch[1] if code == stretch[0] else None, logged_in
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def stored(self, bucket: int) -> list[StoredStretch]:
+        """The stretches that begin in one bucket, as they are stored."""
+        first = bisect_left(self.starts, bucket * STRETCH_BUCKET_MS)
+        end = bisect_left(self.starts, (bucket + 1) * STRETCH_BUCKET_MS)
+        return [(self.starts[i], *self.stretches[i]) for i in range(first, end)]
+
+    def trim(self, oldest_ms: int) -> list[int]:
+        """Forget what lies before `oldest_ms`, the stretch that reaches into it apart; returns the buckets that are empty now."""
+        keep_from = bisect_right(self.starts, oldest_ms) - 1
+        if keep_from <= 0:
+            return []
+        touched = {start // STRETCH_BUCKET_MS for start in self.starts[:keep_from]}
+        del self.starts[:keep_from], self.stretches[:keep_from]
+        self.record.horizon_ms = self.starts[0]
+        return sorted(touched - {self.starts[0] // STRETCH_BUCKET_MS})
+
+    def segments(self, since_ms: int, until_ms: int) -> Iterator[Segment]:
+        """What the agent did in [since_ms, until_ms), cut at its ends; the open stretch counts up to `until_ms`."""
+        starts = self.starts
+        begun: tuple[int, str, str | None, bool] | None = None
+        for index in range(max(0, bisect_right(starts, since_ms) - 1), len(starts)):
+            start_ms = max(starts[index], since_ms)
+            if start_ms >= until_ms:
+                break
+            what = self._what(index)
+            if begun is not None and begun[1:] != what:
+                yield Segment(begun[0], start_ms, *begun[1:])
+                begun = None
+            begun = begun or (start_ms, *what)
+        if begun is not None:
+            yield Segment(begun[0], until_ms, *begun[1:])
+
+    def state_at(self, now_ms: int) -> tuple[str, str | None, int]:
+        """(state, reason, since) at `now_ms`; differs from the newest only while a stated after-call work still runs."""
+        record = self.record
+        if record.since_ms <= now_ms:
+            return record.state, record.reason, record.since_ms
+        index = bisect_right(self.starts, now_ms) - 1
+        if index < 0:
+            return "unknown", None, now_ms
+        state, reason, _ = self._what(index)
+        return state, reason, self.starts[index]
 
 
-def _phase_before(times: LegTimes, before_ms: int) -> int:
-    """The leg's phase just before `before_ms`."""
-    phase = 0
-    for at_ms, next_phase in points_of(times):
-        if at_ms < before_ms:
-            phase = next_phase
-    return phase
-
-
-def state_at(record: AgentRecord, now_ms: int) -> tuple[str, str | None, int]:
-    """(state, reason, since) at `now_ms`; differs from the newest only while a stated after-call work still runs."""
-    if record.since_ms <= now_ms:
-        return record.state, record.reason, record.since_ms
-    for segment in reversed(record.recent):
-        if segment.since_ms <= now_ms < segment.until_ms:
-            return segment.state, segment.reason, segment.since_ms
-    return "unknown", None, now_ms
+def _implied(own: Own, events: list[AgentInput]) -> set[tuple[int, int]]:
+    """Login times told by a logout alone: the stated time before it, but not before the last logout."""
+    found = set()
+    for event in events:
+        if event.kind == "logout" and event.span_ms and not own.logged_in:
+            since_ms = max(event.at_ms - event.span_ms, own.logged_out_ms)
+            if since_ms < event.at_ms:
+                found.add((since_ms, event.at_ms))
+        own = advance(own, event)
+    return found

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from service.domain import state_keys as keys
-from service.domain.agents import Change, Segment
+from service.domain.agents import ACW, NOT_READY, ON_CONTACT, READY, RESERVED, STATES, STRETCH_BUCKET_MS, Change, Shown
 from service.domain.calendar import Calendar
 from service.domain.facts import (
     AfterCall,
@@ -27,7 +27,6 @@ from service.domain.facts import (
     SourceSeen,
 )
 from service.domain.scopes import (
-    SEGMENT_BUCKET_MS,
     AgentScope,
     Interval,
     QueueScope,
@@ -43,14 +42,15 @@ from service.domain.totals import Totals, bump, keep_longest, sketch_bin
 
 PANES_KEPT_MS: Final = 7_200_000
 INTERVALS_KEPT_MS: Final = 48 * 3_600_000
-SEGMENTS_KEPT_MS: Final = 26 * 3_600_000
-STATE_FIELDS: Final = {
-    "ready": "available_ms",
-    "reserved": "reserved_ms",
-    "on_contact": "on_contact_ms",
-    "acw": "acw_state_ms",
-    "not_ready": "not_ready_ms",
+STRETCHES_KEPT_MS: Final = 26 * 3_600_000
+FIELD_OF_CODE: Final = {
+    READY: "available_ms",
+    RESERVED: "reserved_ms",
+    ON_CONTACT: "on_contact_ms",
+    ACW: "acw_state_ms",
+    NOT_READY: "not_ready_ms",
 }
+STATE_FIELDS: Final = {STATES[code]: name for code, name in FIELD_OF_CODE.items()}
 """Agent state -> the field of Totals that sums its time; offline and unknown are not summed."""
 
 
@@ -270,7 +270,7 @@ class AggregateStore:
 
     def _leg_times(self, fact: LegTimes) -> None:
         agent = self.scopes.agent(fact.scope)
-        self._timeline_changed(agent, agent.timeline.take_leg(fact))
+        self._timeline_changed(agent, agent.timeline.take_leg(fact), "")
 
     def _agent_input(self, fact: AgentInput) -> None:
         agent = self.scopes.agent(fact.scope)
@@ -279,23 +279,31 @@ class AggregateStore:
             self._count(fact.source, "duplicates")
         self._timeline_changed(agent, change, fact.source)
 
-    def _timeline_changed(self, agent: AgentScope, change: Change, source: str = "") -> None:
+    def _timeline_changed(self, agent: AgentScope, change: Change, source: str) -> None:
+        """Move closed time from one state to another in the intervals it touches, and mark what is to be stored."""
         if change.late:
             self._count(source, "late")
         self._dirty.add((keys.LIVE, 0, agent))
-        for segment in change.removed:
-            self._spread(agent, segment, -1)
-        for segment in change.added:
-            self._spread(agent, segment, 1)
+        for shift in change.shifts:
+            if shift.before is not None:
+                self._spread(agent, shift.since_ms, shift.until_ms, shift.before, -1)
+            if shift.after is not None:
+                self._spread(agent, shift.since_ms, shift.until_ms, shift.after, 1)
+        for bucket in change.buckets:
+            self._dirty.add((keys.STRETCHES, bucket, agent))
+            if self._live and bucket * STRETCH_BUCKET_MS > agent.live.newest_ms:
+                agent.live.newest_ms = bucket * STRETCH_BUCKET_MS
+                for empty in agent.timeline.trim(agent.live.newest_ms - STRETCHES_KEPT_MS):
+                    self._dirty.add((keys.STRETCHES, empty, agent))
 
-    def _spread(self, agent: AgentScope, segment: Segment, sign: int) -> None:
-        """Add a closed segment's time to every interval it touches, and keep it for windows and the timeline."""
-        if segment.state:
-            self._keep_segment(agent, segment, sign)
-        since_ms = max(segment.since_ms, self._from_ms)
-        until_ms = segment.until_ms if self._to_ms is None else min(segment.until_ms, self._to_ms)
-        name = STATE_FIELDS.get(segment.state)
-        if since_ms >= until_ms or (name is None and not segment.logged_in):
+    def _spread(self, agent: AgentScope, since_ms: int, until_ms: int, what: Shown, sign: int) -> None:
+        """Add closed time to every interval it touches."""
+        since_ms = max(since_ms, self._from_ms)
+        if self._to_ms is not None:
+            until_ms = min(until_ms, self._to_ms)
+        code, logged_in = what
+        name = FIELD_OF_CODE.get(code)
+        if since_ms >= until_ms or (name is None and not logged_in):
             return
         lifetime = agent.live.lifetime
         calendar = self.calendars.of_scope(agent.scope)
@@ -303,26 +311,13 @@ class AggregateStore:
             start_ms = calendar.interval_start_ms(since_ms)
             end_ms = min(calendar.interval_end_ms(start_ms), until_ms)
             interval = self._interval(agent, start_ms)
-            parts = (lifetime,) if interval is None else (lifetime, interval.outcome, interval.arrival)
-            for totals in parts:
+            duration_ms = sign * (end_ms - since_ms)
+            for totals in (lifetime,) if interval is None else (lifetime, interval.outcome, interval.arrival):
                 if name is not None:
-                    setattr(totals, name, getattr(totals, name) + sign * (end_ms - since_ms))
-                if segment.logged_in:
-                    totals.login_ms += sign * (end_ms - since_ms)
+                    setattr(totals, name, getattr(totals, name) + duration_ms)
+                if logged_in:
+                    totals.login_ms += duration_ms
             since_ms = end_ms
-
-    def _keep_segment(self, agent: AgentScope, segment: Segment, sign: int) -> None:
-        hour = segment.since_ms // SEGMENT_BUCKET_MS
-        kept = agent.segments.get(hour)
-        if kept is None:
-            kept = agent.segments[hour] = []
-            if self._live:
-                self._expire(agent, agent.segments, keys.SEGMENTS, hour - SEGMENTS_KEPT_MS // SEGMENT_BUCKET_MS)
-        if sign > 0:
-            kept.append(segment)
-        elif segment in kept:
-            kept.remove(segment)
-        self._dirty.add((keys.SEGMENTS, hour, agent))
 
     def _count(self, source: str, what: str) -> None:
         """Count a finding of this partition's own under its source; negative numbers keep it apart from `cti.events`' partitions."""
@@ -447,8 +442,7 @@ class AggregateStore:
                     self._dirty_sources.add((name, int(bucket)))
             elif kind != keys.MARK:
                 scope = self._scope(name)
-                known = kind == keys.LIVE or int(bucket) in _buckets_of(kind, scope)
-                if known:
+                if kind in (keys.LIVE, keys.STRETCHES) or int(bucket) in _buckets_of(kind, scope):
                     self._dirty.add((kind, int(bucket), scope))
                 else:
                     self._gone.add((kind, int(bucket), name))
@@ -463,7 +457,8 @@ class AggregateStore:
             return []
         records: list[tuple[bytes, bytes | None]] = []
         for kind, bucket, scope in self._dirty:
-            records.append((keys.encode_key(kind, bucket, scope.scope), _encode(_value(kind, bucket, scope))))
+            value = _value(kind, bucket, scope)
+            records.append((keys.encode_key(kind, bucket, scope.scope), _encode(value) if value else None))
             if kind == keys.INTERVAL and scope.intervals[bucket].revision:
                 scope.intervals[bucket].revision += 1
         for (scope_name, visit_id), waiting in self._dirty_visits.items():
@@ -482,12 +477,14 @@ class AggregateStore:
 
 
 def _value(kind: str, bucket: int, scope: Any) -> Any:
-    """What the state feed says under one key."""
-    return scope.live if kind == keys.LIVE else _buckets_of(kind, scope)[bucket]
+    """What the state feed says under one key; nothing in it means a tombstone."""
+    if kind == keys.LIVE:
+        return scope.live
+    if kind == keys.STRETCHES:
+        return scope.timeline.stored(bucket)
+    return _buckets_of(kind, scope)[bucket]
 
 
 def _buckets_of(kind: str, scope: Any) -> dict[int, Any]:
-    """The scope's buckets of one kind."""
-    if kind == keys.PANE:
-        return scope.panes  # type: ignore[no-any-return]
-    return scope.intervals if kind == keys.INTERVAL else scope.segments  # type: ignore[no-any-return]
+    """The scope's totals by pane or by interval."""
+    return scope.panes if kind == keys.PANE else scope.intervals  # type: ignore[no-any-return]

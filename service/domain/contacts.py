@@ -15,7 +15,7 @@ from service.domain.events import (
     VisitEvent,
     VisitQueued,
 )
-from service.domain.facts import Additive, AnyFact, LegTimes, difference
+from service.domain.facts import Additive, AnyFact, LegTimes, Times, difference
 from service.domain.legs import FILL, Leg, LegContext, leg_facts
 from service.domain.settings import Floor
 from service.domain.visits import ANSWERED, Visit
@@ -54,7 +54,7 @@ class Contact:
     def __init__(self, record: ContactRecord) -> None:
         self.record = record
         self._visit_facts: dict[str, list[Additive]] = {v.visit_id: self._facts_of_visit(v) for v in record.visits}
-        self._leg_facts: dict[str, tuple[list[Additive], LegTimes | None]] = {}
+        self._leg_facts: dict[str, tuple[list[Additive], Times | None]] = {}
         for leg in record.legs:
             self._leg_facts[leg.leg_id] = leg_facts(leg, self._about(leg))
 
@@ -168,11 +168,11 @@ class Contact:
         legs = self.record.legs if only is None or len(self.record.legs) > 1 else (only,)
         for leg in legs:
             before, times_before = self._leg_facts[leg.leg_id]
-            after, times = leg_facts(leg, self._about(leg))
-            if after is not before:
-                applied.facts += difference(before, after)
-            if times is not None and times != times_before:
-                applied.facts.append(times)
+            about = self._about(leg)
+            after, times = leg_facts(leg, about)
+            applied.facts += difference(before, after)
+            if times != times_before:
+                applied.facts.append(LegTimes("agent:" + leg.agent_id, about.queue_id, times_before, times))
             self._leg_facts[leg.leg_id] = (after, times)
 
     def _about(self, leg: Leg) -> LegContext:

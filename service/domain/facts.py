@@ -87,19 +87,17 @@ class AfterCall(Fact, array_like=True, frozen=True, tag=7, gc=False):
     before_ms: int
 
 
-class LegTimes(Struct, array_like=True, frozen=True, tag=8, gc=False):
-    """Where one leg stands for its agent, replacing what was said of it before; a time is None until it is reached.
+Times = tuple[int | None, int | None, int | None, int | None]
+"""Since when a leg reserves its agent, connects them, keeps them in after-call work, and leaves them free; None: not (yet)."""
 
-    The agent is reserved from `reserved_ms`, on the contact from `connected_ms`, in after-call work from `acw_ms`, free from `closed_ms`.
-    """
+
+class LegTimes(Struct, array_like=True, frozen=True, tag=8, gc=False):
+    """Where one leg stands for its agent (`times`), and what was said of it before (`before`), so that this can be taken back."""
 
     scope: str
-    leg_id: str
     queue_id: str | None
-    reserved_ms: int | None
-    connected_ms: int | None
-    acw_ms: int | None
-    closed_ms: int | None
+    before: Times | None
+    times: Times | None
 
 
 class AgentInput(Struct, array_like=True, frozen=True, tag=9, gc=False):

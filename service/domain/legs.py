@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from service.domain import events as ev
-from service.domain.facts import Additive, AfterCall, Handled, LegTimes, Rang
+from service.domain.facts import Additive, AfterCall, Handled, Rang, Times
 
 HELD, RETRIEVED = 1, 0
 
@@ -171,8 +171,8 @@ class LegContext(Struct, gc=False):
     contact_ended_ms: int | None
 
 
-def leg_facts(leg: Leg, about: LegContext) -> tuple[list[Additive], LegTimes | None]:
-    """What this leg means for its queue and its agent, and where it stands on the agent's timeline."""
+def leg_facts(leg: Leg, about: LegContext) -> tuple[list[Additive], Times | None]:
+    """What this leg means for its queue and its agent, and where it stands on the agent's timeline (None: nowhere yet)."""
     end_ms = leg.end_ms()
     answered_ms = leg.answered_ms if leg.answered_ms is not None else about.answered_ms
     if end_ms is None and about.contact_ended_ms is not None:
@@ -200,25 +200,20 @@ def leg_facts(leg: Leg, about: LegContext) -> tuple[list[Additive], LegTimes | N
     if reserved_ms is None and ring_ms:
         reserved_ms = answered_ms - ring_ms
     acw_ms, closed_ms = (acw[0], acw[1]) if acw else (None, end_ms)
-    return facts, LegTimes(scopes[0], leg.leg_id, about.queue_id, reserved_ms, answered_ms, acw_ms, closed_ms)
+    return facts, (reserved_ms, answered_ms, acw_ms, closed_ms)
 
 
 def _missed(
     leg: Leg, about: LegContext, scopes: list[str], end_ms: int | None
-) -> tuple[list[Additive], LegTimes | None]:
+) -> tuple[list[Additive], Times | None]:
     """Facts of a leg without an answer."""
     missed_ms = leg.missed_ms
-    times = LegTimes(
-        scopes[0], leg.leg_id, about.queue_id, leg.offered_ms, None, None, missed_ms if missed_ms is not None else end_ms
-    )
     if missed_ms is None:
-        return [], times if leg.offered_ms is not None else None
+        return [], (leg.offered_ms, None, None, end_ms) if leg.offered_ms is not None else None
     ring_ms = leg.ring_ms
     if ring_ms is None and leg.offered_ms is not None:
         ring_ms = max(0, missed_ms - leg.offered_ms)
-    if times.reserved_ms is None:
-        reserved_ms = missed_ms - (ring_ms or 0)
-        times = LegTimes(scopes[0], leg.leg_id, about.queue_id, reserved_ms, None, None, missed_ms)
+    times = (leg.offered_ms if leg.offered_ms is not None else missed_ms - (ring_ms or 0), None, None, missed_ms)
     arrival_ms = about.arrival_ms or missed_ms
     return [Rang(scope, missed_ms, arrival_ms, 1, leg.leg_id, True, ring_ms) for scope in scopes], times
 

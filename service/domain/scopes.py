@@ -9,14 +9,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
-from service.domain.agents import AgentRecord, AgentTimeline, Segment
+from service.domain.agents import AgentRecord, AgentTimeline, StoredStretch
 from service.domain.facts import SourceSeen
-from service.domain.state_keys import INTERVAL, LIVE, PANE, SEGMENTS, SOURCE, WAITING, decode_key
+from service.domain.state_keys import INTERVAL, LIVE, PANE, SOURCE, STRETCHES, WAITING, decode_key
 from service.domain.totals import Totals, bump
 
 QUEUE_PANE_MS: Final = 10_000
 AGENT_PANE_MS: Final = 60_000
-SEGMENT_BUCKET_MS: Final = 3_600_000
 HISTOGRAM_EDGES_MS: Final = tuple(
     1000 * s for s in (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800, 3600, 7200)
 )
@@ -73,9 +72,9 @@ class QueueScope:
 
 
 class AgentScope:
-    """One agent's state. `segments` are closed stretches in one state, by the hour they begin in."""
+    """One agent's state. Stretches read from the state feed are put together to the timeline when it is asked for."""
 
-    __slots__ = ("agent_id", "intervals", "live", "panes", "scope", "segments", "timeline")
+    __slots__ = ("_read", "_timeline", "agent_id", "intervals", "live", "panes", "scope")
     pane_ms = AGENT_PANE_MS
 
     def __init__(self, scope: str) -> None:
@@ -83,14 +82,36 @@ class AgentScope:
         self.agent_id = scope.partition(":")[2]
         self.panes: dict[int, Totals] = {}
         self.intervals: dict[int, Interval] = {}
-        self.segments: dict[int, list[Segment]] = {}
         self.live = AgentLive()
-        self.timeline = AgentTimeline(self.live.record)
+        self._read: dict[int, list[StoredStretch]] = {}
+        self._timeline: AgentTimeline | None = None
+
+    @property
+    def record(self) -> AgentRecord:
+        """What the agent does now."""
+        return self.live.record
+
+    @property
+    def timeline(self) -> AgentTimeline:
+        """The agent's timeline."""
+        if self._timeline is None:
+            stored = [stretch for bucket in sorted(self._read) for stretch in self._read[bucket]]
+            self._timeline = AgentTimeline(self.live.record, stored)
+        return self._timeline
 
     def set_live(self, live: AgentLive) -> None:
         """Take over what was read from the state feed."""
         self.live = live
-        self.timeline = AgentTimeline(live.record)
+        if self._timeline is not None:
+            self._timeline.record = live.record
+
+    def set_stretches(self, bucket: int, value: bytes | None) -> None:
+        """Take over one bucket of stretches read from the state feed; None: it is gone."""
+        self._timeline = None
+        if value is None:
+            self._read.pop(bucket, None)
+        else:
+            self._read[bucket] = DECODERS["stretches"].decode(value)
 
 
 Scope = QueueScope | AgentScope
@@ -101,7 +122,7 @@ DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     "queue": msgspec.msgpack.Decoder(QueueLive),
     "agent": msgspec.msgpack.Decoder(AgentLive),
     "waiting": msgspec.msgpack.Decoder(Waiting),
-    "segments": msgspec.msgpack.Decoder(list[Segment]),
+    "stretches": msgspec.msgpack.Decoder(list[StoredStretch]),
     "source": msgspec.msgpack.Decoder(SourceSeen),
 }
 
@@ -137,13 +158,13 @@ class Scopes:
             if value is not None:
                 self.sources[scope, int(bucket)] = DECODERS["source"].decode(value)
             return scope
-        if kind not in (PANE, INTERVAL, LIVE, SEGMENTS):
+        if kind not in (PANE, INTERVAL, LIVE, STRETCHES):
             return None
         holder: Any = self.queue(scope) if scope.startswith("queue:") else self.agent(scope)
         if kind == LIVE:
             self._put_live(holder, value)
-        elif kind == SEGMENTS:
-            _put(holder.segments, int(bucket), value, "segments")
+        elif kind == STRETCHES:
+            holder.set_stretches(int(bucket), value)
         else:
             _put(holder.panes if kind == PANE else holder.intervals, int(bucket), value, _TYPE[kind])
         return scope

@@ -8,7 +8,7 @@ from service.domain.totals import Totals
 
 
 def ratio(part: float, whole: float) -> float | None:
-    """part / whole; None when there is nothing to divide by."""
+    """Part / whole; None when there is nothing to divide by."""
     return part / whole if whole else None
 
 

@@ -9,13 +9,13 @@ PANE: Final = "p"
 INTERVAL: Final = "i"
 LIVE: Final = "l"
 WAITING: Final = "w"
-SEGMENTS: Final = "t"
+STRETCHES: Final = "t"
 SOURCE: Final = "o"
 MARK: Final = "m"
 
 
 def encode_key(kind: str, bucket: int | str, scope: str) -> bytes:
-    """`kind|bucket|scope`; the scope comes last since it may contain anything. For WAITING the bucket is the visit's queue."""
+    """`kind|bucket|scope`; the scope comes last since it may contain anything. For WAITING see `waiting_bucket`."""
     return f"{kind}|{bucket}|{scope}".encode()
 
 

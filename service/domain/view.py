@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from service.domain.agents import AgentRecord, Segment, state_at
+from service.domain.agents import AgentRecord
 from service.domain.aggregate import STATE_FIELDS, Calendars
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, Interval, QueueScope
@@ -20,15 +20,23 @@ Staff = dict[str, int]
 
 def queues_served(record: AgentRecord) -> tuple[str, ...]:
     """The queues an agent serves: the memberships told, else those whose contacts were offered to the agent."""
-    return record.own.queues or tuple(record.seen_queues)
+    return record.own.queues or record.own.seen
+
+
+def state_of(agent: AgentScope, now_ms: int) -> tuple[str, str | None, int]:
+    """(state, reason, since) of an agent at `now_ms`."""
+    record = agent.record
+    if record.since_ms <= now_ms:
+        return record.state, record.reason, record.since_ms
+    return agent.timeline.state_at(now_ms)
 
 
 def staff_by_queue(agents: Iterable[AgentScope], now_ms: int) -> dict[str, Staff]:
     """Agents by state for every queue. An agent counts once in each queue served; a per-queue pause counts in that queue only."""
     staff: dict[str, Staff] = {}
     for agent in agents:
-        record = agent.timeline.record
-        state = state_at(record, now_ms)[0]
+        record = agent.record
+        state = state_of(agent, now_ms)[0]
         for queue_id in queues_served(record):
             here = state if state in LEG_STATES else record.own.state_in(queue_id)[0]
             if here in STATE_FIELDS:
@@ -42,7 +50,7 @@ def distinct_staff(agents: Iterable[AgentScope], now_ms: int) -> Staff:
     """Agents by state, each once however many queues are served: for groups, sites and teams."""
     counts: Staff = {}
     for agent in agents:
-        state = state_at(agent.timeline.record, now_ms)[0]
+        state = state_of(agent, now_ms)[0]
         if state in STATE_FIELDS:
             name = STAFF_NAME.get(state, state)
             counts[name] = counts.get(name, 0) + 1
@@ -99,18 +107,19 @@ def add_state(totals: Totals, state: str, logged_in: bool, duration_ms: int) -> 
         totals.login_ms += duration_ms
 
 
-def open_segment(record: AgentRecord, now_ms: int) -> Segment | None:
-    """The state the agent is in, counted up to `now_ms`; None if none began before."""
-    if not 0 < record.since_ms < now_ms:
-        return None
-    return Segment(record.since_ms, now_ms, record.state, record.reason, record.logged_in)
+def add_states(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int) -> None:
+    """Add the agent's time in state during [since_ms, until_ms)."""
+    for segment in agent.timeline.segments(since_ms, until_ms):
+        add_state(totals, segment.state, segment.logged_in, segment.until_ms - segment.since_ms)
 
 
-def add_clipped(totals: Totals, segment: Segment, since_ms: int, until_ms: int) -> None:
-    """Add what lies in [since_ms, until_ms) of a segment."""
-    start_ms, end_ms = max(segment.since_ms, since_ms), min(segment.until_ms, until_ms)
-    if start_ms < end_ms:
-        add_state(totals, segment.state, segment.logged_in, end_ms - start_ms)
+def add_open_state(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int) -> None:
+    """Add the part of the agent's open stretch that lies in [since_ms, until_ms)."""
+    timeline = agent.timeline
+    if timeline.starts:
+        since_ms = max(since_ms, timeline.starts[-1])
+        if since_ms < until_ms:
+            add_states(totals, agent, since_ms, until_ms)
 
 
 class FloorView:
@@ -143,16 +152,11 @@ class FloorView:
         if span_ms is not None:
             totals = rolling_total(agent.panes, AGENT_PANE_MS, span_ms, now_ms)
             since_ms = (now_ms // AGENT_PANE_MS + 1) * AGENT_PANE_MS - span_ms
-            for segments in agent.segments.values():
-                for segment in segments:
-                    if segment.until_ms > since_ms:
-                        add_clipped(totals, segment, since_ms, now_ms)
+            add_states(totals, agent, since_ms, now_ms)
         else:
             since_ms, until_ms = self.bounds_ms(agent.scope, window)
             totals = interval_total(agent.intervals, since_ms, until_ms)
-        still_open = open_segment(agent.timeline.record, now_ms)
-        if still_open is not None:
-            add_clipped(totals, still_open, since_ms, now_ms)
+            add_open_state(totals, agent, since_ms, now_ms)
         return totals
 
     def queue_now(self, queues: list[QueueScope], staff: Staff, level: ServiceLevel) -> Reading:
@@ -166,7 +170,7 @@ class FloorView:
 
     def agent_now(self, agent: AgentScope, totals: Totals) -> Reading:
         """An agent's reading of one window's totals."""
-        record = agent.timeline.record
-        since_ms = state_at(record, self.now_ms)[2]
+        record = agent.record
+        since_ms = state_of(agent, self.now_ms)[2]
         state_ms = max(0, self.now_ms - since_ms) if record.since_ms else None
         return Reading(totals, login_seen=record.own.login_seen, state_ms=state_ms)
