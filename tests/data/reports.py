@@ -27,7 +27,7 @@ def run_report(*arguments: str) -> subprocess.CompletedProcess[str]:
 def report_of(*arguments: str) -> dict[str, Any]:
     """The JSON report, after checking that the command succeeded without a word on standard error."""
     done = run_report(*arguments, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0 and not done.stderr, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 

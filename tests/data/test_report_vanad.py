@@ -108,7 +108,9 @@ def test_with_the_hang_up_as_the_agents_end_talk_is_the_connected_time(
     expected: dict[str, Row], tmp_path: Path
 ) -> None:
     config = tmp_path / "hangup.yaml"
-    config.write_text(CONFIG.read_text().replace("      hangup: hangup\n", "      hangup: hangup\n      agent_end: [hangup]\n"))
+    config.write_text(
+        CONFIG.read_text().replace("      hangup: hangup\n", "      hangup: hangup\n      agent_end: [hangup]\n")
+    )
     assert "agent_end: [hangup]" in config.read_text()
     first_day = recording("call-records/vanad-2014-01/1.csv")
     report = report_of(*first_day, "--format", "call-records", "--config", str(config), "--interval", "24h")
