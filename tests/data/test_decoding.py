@@ -116,7 +116,7 @@ def scenarios() -> list[dict[str, Any]]:
 
 def rows_of(scenario: dict[str, Any]) -> list[dict[str, Any]]:
     """The scenario's queue_log rows; times within "the last hour" are put into some hour."""
-    step = next((step for step in scenario["steps"] if "queue_log entries" in step["step"]), {})
+    step: dict[str, Any] = next((step for step in scenario["steps"] if "queue_log entries" in step["step"]), {})
     rows: list[dict[str, Any]] = step.get("rows", [])
     return [row | {"time": "2012-01-01 09:" + row["time"]} if len(row["time"]) < 19 else row for row in rows]
 
@@ -146,7 +146,7 @@ def stated_answered_and_talk(scenario: dict[str, Any]) -> dict[str, list[int]]:
     """The scenario's own totals; its talk times where it states them, else what is in the rows."""
     found = {}
     for step in scenario["steps"]:
-        total = next((row for row in step.get("rows", []) if row.get("") == "Total"), {})
+        total: dict[str, str] = next((row for row in step.get("rows", []) if row.get("") == "Total"), {})
         if "Answered" in total:
             agent = step["step"].split('"')[1]
             clock = total.get("Conversation")
