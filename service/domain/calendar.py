@@ -46,7 +46,8 @@ class Calendar:
 
     def day_of(self, at_ms: int) -> date:
         """The local date on which the business day of `at_ms` begins."""
-        return self._days[self._index(at_ms)]
+        index = self._index(at_ms)  # first of all: it may replace the table of days
+        return self._days[index]
 
     def day_start_ms(self, day: date) -> int:
         """When the business day that begins on the local date `day` starts."""
