@@ -7,7 +7,7 @@ those of the last minute are kept to be folded again when one arrives late.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Final
 
@@ -22,7 +22,7 @@ STRETCH_BUCKET_MS: Final = 600_000
 """Stretches are stored by the ten minutes they begin in."""
 
 RANKS: Final = {
-    "login": 0, "queue_joined": 1, "queue_seen": 2, "state_changed": 3, "snapshot": 4, "queue_left": 5, "logout": 6, "heartbeat": 7,
+    "login": 0, "queue_joined": 1, "state_changed": 2, "snapshot": 3, "queue_left": 4, "logout": 5, "heartbeat": 6,
 }  # fmt: skip
 """Order of an agent's own events with the same time."""
 
@@ -65,7 +65,6 @@ class Own(Struct, array_like=True, frozen=True, gc=False):
     login_seen: bool = False
     logged_out_ms: int = 0
     queues: tuple[str, ...] = ()
-    seen: tuple[str, ...] = ()
     per_queue: tuple[tuple[str, str, str | None], ...] = ()
 
     @property
@@ -80,11 +79,11 @@ class Own(Struct, array_like=True, frozen=True, gc=False):
                 return state, reason
         return self.state, self.reason
 
-    def overall(self) -> tuple[str, str | None]:
+    def overall(self, seen: Iterable[str]) -> tuple[str, str | None]:
         """State over all queues: not ready only if not ready in every queue the agent is known to serve."""
         if not self.per_queue:
             return self.state, self.reason
-        known = {*self.queues, *self.seen, *(queue for queue, _, _ in self.per_queue)}
+        known = {*self.queues, *seen, *(queue for queue, _, _ in self.per_queue)}
         states = [self.state_in(queue) for queue in sorted(known)]
         if all(state == "not_ready" for state, _ in states):
             return "not_ready", states[0][1]
@@ -110,7 +109,7 @@ def _login(own: Own, event: AgentInput) -> Own:
 def _logout(own: Own, event: AgentInput) -> Own:
     logged_out_ms = event.at_ms if own.logged_in or event.span_ms else own.logged_out_ms
     seen = own.login_seen or bool(event.span_ms)
-    return Own("offline", None, False, False, seen, logged_out_ms, own.queues, own.seen)
+    return Own("offline", None, False, False, seen, logged_out_ms, own.queues)
 
 
 def _state_changed(own: Own, event: AgentInput) -> Own:
@@ -122,17 +121,13 @@ def _state_changed(own: Own, event: AgentInput) -> Own:
         return _logout(own, event)
     member = own.member if event.queues is None else bool(event.queues)
     queues = own.queues if event.queues is None else tuple(event.queues)
-    return Own(state, event.reason, own.login, member, own.login_seen or member, own.logged_out_ms, queues, own.seen)
+    return Own(state, event.reason, own.login, member, own.login_seen or member, own.logged_out_ms, queues)
 
 
 def _queue_joined(own: Own, event: AgentInput) -> Own:
     queues = tuple(dict.fromkeys((*own.queues, event.queue_id or "")))
     state = "ready" if own.state in ABSENT else own.state
     return _change(own, member=True, login_seen=True, queues=queues, state=state)
-
-
-def _queue_seen(own: Own, event: AgentInput) -> Own:
-    return _change(own, seen=tuple(dict.fromkeys((*own.seen, event.queue_id or ""))))
 
 
 def _queue_left(own: Own, event: AgentInput) -> Own:
@@ -157,7 +152,6 @@ _ADVANCE: Final = {
     "state_changed": _state_changed,
     "snapshot": _state_changed,
     "queue_joined": _queue_joined,
-    "queue_seen": _queue_seen,
     "queue_left": _queue_left,
     "heartbeat": _heartbeat,
 }
@@ -166,7 +160,8 @@ _ADVANCE: Final = {
 class AgentRecord(Struct, array_like=True, gc=False):
     """What an agent keeps beside the stretches: the newest state, the own side, and the own events of the last minute.
 
-    `base` is the own side before the first kept event, which is not before `base_ms`.
+    `base` is the own side before the first kept event, which is not before `base_ms`. `seen` tells since when contacts of a
+    queue were offered. Nothing before `horizon_ms` is kept.
     """
 
     state: str = "unknown"
@@ -177,6 +172,7 @@ class AgentRecord(Struct, array_like=True, gc=False):
     base: Own = field(default_factory=Own)
     base_ms: int = 0
     horizon_ms: int = 0
+    seen: dict[str, int] = field(default_factory=dict)
     events: list[AgentInput] = field(default_factory=list)
 
 
@@ -268,14 +264,20 @@ class AgentTimeline:
             if (since_ms, until_ms, phase) not in new:
                 self._count(since_ms, until_ms, phase, -1, change)
         queue_id = times.queue_id
-        if queue_id is not None and new and queue_id not in self.record.own.seen:
-            at_ms = max(new[0][0], self.record.base_ms)
-            seen = AgentInput(times.scope, at_ms, RANKS["queue_seen"], 0, "queue_seen", "", queue_id=queue_id)
-            also = self.take_event(seen)
-            change.shifts += also.shifts
-            change.buckets |= also.buckets
+        if queue_id is not None and new:
+            self._see(queue_id, new[0][0], change)
         self._show()
         return change
+
+    def _see(self, queue_id: str, at_ms: int, change: Change) -> None:
+        """The agent is offered contacts of a queue from `at_ms` on, which a pause in other queues does not touch."""
+        record = self.record
+        known_ms = record.seen.get(queue_id)
+        if known_ms is not None and known_ms <= at_ms:
+            return
+        record.seen[queue_id] = at_ms
+        if record.own.per_queue or record.base.per_queue:
+            self._apply_own(at_ms, change)
 
     def _forget_before(self, at_ms: int) -> None:
         """Fold events before `at_ms` into the base; at least a minute's worth stays."""
@@ -300,12 +302,10 @@ class AgentTimeline:
         for since_ms, until_ms in sorted(before - after):
             self._count(since_ms, until_ms, IMPLIED, -1, change)
         own = record.base
-        for number, event in enumerate(events):
+        for event in events:
             own = advance(own, event)
-            until_ms = events[number + 1].at_ms if number + 1 < len(events) else None
-            if _ORDER(event) >= _ORDER(late) and (until_ms is None or event.at_ms < until_ms):
-                self._set_own(event.at_ms, until_ms, own, change)
         record.own = own
+        self._apply_own(late.at_ms, change)
 
     def _step(self, event: AgentInput, change: Change) -> None:
         """Advance the own side by an event that comes after all others."""
@@ -313,12 +313,30 @@ class AgentTimeline:
         for since_ms, until_ms in _implied(record.own, [event]):
             self._count(since_ms, until_ms, IMPLIED, 1, change)
         record.own = advance(record.own, event)
-        self._set_own(event.at_ms, None, record.own, change)
+        if record.own.per_queue:
+            self._apply_own(event.at_ms, change)
+        else:
+            self._set_own(event.at_ms, None, record.own, change)
+
+    def _apply_own(self, from_ms: int, change: Change) -> None:
+        """Lay the own side over the timeline again from `from_ms` on: it changes at own events and at queues first seen."""
+        record = self.record
+        from_ms = max(from_ms, record.base_ms)
+        times = {from_ms, *(e.at_ms for e in record.events), *record.seen.values()}
+        steps = sorted(at_ms for at_ms in times if at_ms >= from_ms)
+        own, number = record.base, 0
+        for index, at_ms in enumerate(steps):
+            while number < len(record.events) and record.events[number].at_ms <= at_ms:
+                own = advance(own, record.events[number])
+                number += 1
+            if number or record.base_ms:
+                self._set_own(at_ms, steps[index + 1] if index + 1 < len(steps) else None, own, change)
 
     def _set_own(self, since_ms: int, until_ms: int | None, own: Own, change: Change) -> None:
-        state, reason = own.overall()
         since_ms = max(since_ms, self.record.horizon_ms)
-        self._apply(since_ms, until_ms, None, 0, (CODE[state], reason, own.logged_in), change)
+        if until_ms is None or since_ms < until_ms:
+            state, reason = own.overall([queue for queue, at_ms in self.record.seen.items() if at_ms <= since_ms])
+            self._apply(since_ms, until_ms, None, 0, (CODE[state], reason, own.logged_in), change)
 
     # --- the step function ------------------------------------------------------------------------------------------
 

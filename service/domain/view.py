@@ -20,7 +20,7 @@ Staff = dict[str, int]
 
 def queues_served(record: AgentRecord) -> tuple[str, ...]:
     """The queues an agent serves: the memberships told, else those whose contacts were offered to the agent."""
-    return record.own.queues or record.own.seen
+    return record.own.queues or tuple(record.seen)
 
 
 def state_of(agent: AgentScope, now_ms: int) -> tuple[str, str | None, int]:
