@@ -72,9 +72,9 @@ class BatchProducer(Service):
     ) -> asyncio.Future[Any]:
         """Queue one record; the future is done when the broker has it. Records of a partition keep their order.
 
-        `partition=None` lets the key decide. Not a coroutine, so that a caller can change its state and send the facts of that change without a point in
-        between where a flush could happen. A failure ends the process, because the records behind the failed one would
-        still be sent, and their reader would take the lost ones for known.
+        `partition=None` lets the key decide. Not a coroutine, so that a caller can change its state and send the facts
+        of that change without a point in between where a flush could happen. A failure ends the process, because the
+        records behind the failed one would still be sent, and their reader would take the lost ones for known.
         """
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         lane = self._lanes.get((topic, partition))
