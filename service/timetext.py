@@ -56,12 +56,10 @@ def day_start_ms(day: date, zone: str, day_starts_at_minutes: int = 0) -> int:
     return _to_ms(local)
 
 
-def format_moment(at_ms: int, zone: str | None = None) -> str:
-    """Return RFC 3339 in UTC with `Z`; with a zone, local time to the minute for people."""
+def format_moment(at_ms: int) -> str:
+    """Return RFC 3339 in UTC with `Z`; milliseconds only where there are any."""
     moment = datetime.fromtimestamp(at_ms / 1000, UTC)
-    if zone is not None:
-        return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
-    return moment.isoformat(timespec="seconds" if at_ms % 1000 == 0 else "milliseconds").replace("+00:00", "Z")
+    return moment.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds").replace("+00:00", "Z")
 
 
 def _to_ms(moment: datetime) -> int:

@@ -65,12 +65,14 @@ class FactRouter:
                 target = self._target[scope] = partition_of(scope, self._partitions)
             batch = self._batches.get(target)
             if batch is None:
-                batch = self._batches[target] = FactBatch(self._source, [], [])
+                batch = self._batches[target] = FactBatch(self._source, 0, [], [])
             batch.offsets.append(offset)
             batch.facts.append(fact)
 
-    def send(self, producer: BatchProducer) -> list[Future[Any]]:
-        """Send what was added, one record a target, and begin anew."""
+    def send(self, producer: BatchProducer, newest_ms: int) -> list[Future[Any]]:
+        """Send what was added, one record a target, and begin anew; event time has come to `newest_ms`."""
+        for batch in self._batches.values():
+            batch.newest_ms = newest_ms
         sent = [producer.send_facts(FACTS, to, encode_batch(batch)) for to, batch in self._batches.items()]
         self._batches.clear()
         return sent
@@ -116,13 +118,13 @@ def add_correlate(
                         telemetry.rejected(error.reason)
                         sent.append(dead_letter(producer, EVENTS, partition, record, error))
                 if number % PART == 0 and number < len(batch):
-                    writer.add(None, sent + router.send(producer))
+                    writer.add(None, sent + router.send(producer, store.newest_ms()))
                     sent = []
                     await writer.ready()
             store.pass_over(batch.next_offset)
             for seen in store.source_facts():
                 router.add(batch.next_offset - 1, [msgspec.structs.replace(seen, partition=partition)])
-            writer.add(event, sent + router.send(producer))
+            writer.add(event, sent + router.send(producer, store.newest_ms()))
             telemetry.consumed(EVENTS, partition, len(batch), batch[-1].timestamp if batch else 0)
 
     app.agent(_raw_topic(app, EVENTS), name="correlate")(crash_on_error(correlate))

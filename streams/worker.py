@@ -44,7 +44,7 @@ def build_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -
         partial(
             CorrelateStore, floor, round(config.contact_linger_seconds * 1000), round(config.max_skew_seconds * 1000)
         ),
-        partial(AggregateStore, floor),
+        partial(AggregateStore, floor, partitions=settings.partitions),
         native_adapters(config),
         telemetry,
     )

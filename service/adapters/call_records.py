@@ -176,7 +176,7 @@ class CallRecordsAdapter:
         if end_ms is None and talk_ms is not None:
             end_ms = answered_ms + talk_ms
         events = [visit.event(ev.VisitAnswered, answered_ms, agent_id=agent_id)]
-        if end_ms is not None and agent_id is not None:
+        if end_ms is not None:
             transferred_ms = self._time(row, self._mapping.transfer)
             kind = ev.LegEnded if transferred_ms is None else ev.LegTransferred
             events.append(visit.leg(kind, end_ms, agent_id, talk_ms))
@@ -217,7 +217,7 @@ class _Visit:
             wait_ms=self.wait_ms, **more,
         )  # fmt: skip
 
-    def leg(self, make: Callable[..., Event], at_ms: int, agent_id: str, talk_ms: int | None) -> Event:
+    def leg(self, make: Callable[..., Event], at_ms: int, agent_id: str | None, talk_ms: int | None) -> Event:
         """The end of the agent's leg, with the stated talk."""
         return make(
             **self._envelope(at_ms), contact_id=self._contact_id, visit_id=self.visit_id, queue_id=self._queue_id,

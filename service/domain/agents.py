@@ -9,7 +9,7 @@ those of the last minute are kept to be folded again when one arrives late.
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
-from typing import Final
+from typing import Final, cast
 
 from msgspec import Struct, field
 
@@ -364,7 +364,7 @@ class AgentTimeline:
                 after = own + before[3:]
             else:
                 assert where is not None
-                after = (*before[:where], before[where] + sign, *before[where + 1 :])
+                after = cast(Stretch, (*before[:where], cast(int, before[where]) + sign, *before[where + 1 :]))
             if after == before:
                 continue
             stretches[index] = after

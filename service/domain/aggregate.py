@@ -43,6 +43,8 @@ from service.domain.totals import Totals, bump, keep_longest, sketch_bin
 PANES_KEPT_MS: Final = 7_200_000
 INTERVALS_KEPT_MS: Final = 48 * 3_600_000
 STRETCHES_KEPT_MS: Final = 26 * 3_600_000
+SKEW_KEPT_MS: Final = 9 * 86_400_000
+"""How far behind the fastest source partition the slowest may be before its facts find their intervals gone."""
 FIELD_OF_CODE: Final = {
     READY: "available_ms",
     RESERVED: "reserved_ms",
@@ -55,11 +57,14 @@ STATE_FIELDS: Final = {STATES[code]: name for code, name in FIELD_OF_CODE.items(
 
 
 class Mark(Struct, array_like=True, gc=False):
-    """Up to where this partition has come: next offset of `cti.facts`, and per source partition the last source offset applied."""
+    """Up to where this partition has come: the next offset of `cti.facts`, and per source partition the last source offset
+    applied and how far event time has come there.
+    """
 
     schema: int = keys.SCHEMA
     next_offset: int = 0
     applied: dict[int, int] = field(default_factory=dict)
+    newest_ms: dict[int, int] = field(default_factory=dict)
 
 
 class ClosedInterval(Struct, array_like=True, gc=False):
@@ -100,13 +105,23 @@ class AggregateStore:
     """One partition of the floor's state."""
 
     def __init__(
-        self, floor: Floor, partition: int = 0, live: bool = True, from_ms: int = 0, to_ms: int | None = None
+        self,
+        floor: Floor,
+        partition: int = 0,
+        partitions: int = 1,
+        live: bool = True,
+        from_ms: int = 0,
+        to_ms: int | None = None,
     ) -> None:
-        """`live` False (reports): no panes, nothing expires. Totals cover [from_ms, to_ms); state follows every fact."""
+        """`live` False (reports): no panes, nothing expires. Totals cover [from_ms, to_ms); state follows every fact.
+
+        `partitions` is how many source partitions there are.
+        """
         self.scopes = Scopes()
         self.calendars = Calendars(floor)
         self.mark = Mark()
-        self._partition = partition
+        self._partition, self._partitions = partition, partitions
+        self._reached_ms = 0
         self._live = live
         self._from_ms, self._to_ms = from_ms, to_ms
         self._dirty: set[tuple[str, int, Scope]] = set()
@@ -133,6 +148,7 @@ class AggregateStore:
     def apply_batch(self, batch: FactBatch) -> int:
         """Apply the facts that are not in yet; returns how many were skipped as already applied."""
         mark = self.mark.applied.get(batch.partition, -1)
+        self._move_on(batch.partition, batch.newest_ms)
         offsets, facts = batch.offsets, batch.facts
         skipped = 0
         if offsets and offsets[0] <= mark:
@@ -145,6 +161,21 @@ class AggregateStore:
             self.mark.applied[batch.partition] = offsets[-1]
         self._marked = True
         return skipped
+
+    def _move_on(self, source: int, newest_ms: int) -> None:
+        """Event time has come this far in a source partition; what all have passed by long enough may expire.
+
+        Catching up on a backlog, partitions differ by days of event time. One that never speaks must not hold up the rest.
+        """
+        newest = self.mark.newest_ms
+        if newest_ms > newest.get(source, 0):
+            newest[source] = newest_ms
+            slowest_ms = min(newest.values()) if len(newest) == self._partitions else 0
+            self._reached_ms = max(slowest_ms, max(newest.values()) - SKEW_KEPT_MS)
+
+    def _horizon_ms(self, scope: Scope, kept_ms: int) -> int:
+        """What lies before this is not kept."""
+        return min(scope.live.newest_ms, self._reached_ms) - kept_ms
 
     def apply(self, fact: Any) -> None:
         """Apply one fact without a mark (reports)."""
@@ -293,7 +324,7 @@ class AggregateStore:
             self._dirty.add((keys.STRETCHES, bucket, agent))
             if self._live and bucket * STRETCH_BUCKET_MS > agent.live.newest_ms:
                 agent.live.newest_ms = bucket * STRETCH_BUCKET_MS
-                for empty in agent.timeline.trim(agent.live.newest_ms - STRETCHES_KEPT_MS):
+                for empty in agent.timeline.trim(self._horizon_ms(agent, STRETCHES_KEPT_MS)):
                     self._dirty.add((keys.STRETCHES, empty, agent))
 
     def _spread(self, agent: AgentScope, since_ms: int, until_ms: int, what: Shown, sign: int) -> None:
@@ -372,12 +403,13 @@ class AggregateStore:
         interval = scope.intervals.get(start_ms)
         if interval is None:
             newest_ms = max(scope.intervals, default=start_ms)
-            if self._live and start_ms < newest_ms - INTERVALS_KEPT_MS:
+            horizon_ms = self._horizon_ms(scope, INTERVALS_KEPT_MS)
+            if self._live and start_ms < horizon_ms:
                 return None
             if start_ms > newest_ms:
                 self._close(scope, newest_ms)
                 if self._live:
-                    self._expire(scope, scope.intervals, keys.INTERVAL, start_ms - INTERVALS_KEPT_MS)
+                    self._expire(scope, scope.intervals, keys.INTERVAL, horizon_ms)
             interval = scope.intervals[start_ms] = Interval(revision=0 if start_ms >= newest_ms else 1)
         if interval.revision:
             self._closed.add((scope, start_ms))
@@ -404,6 +436,9 @@ class AggregateStore:
         for key, value in records:
             if key == MARK_KEY and value is not None:
                 self.mark = _decode_mark(value)
+                for source, newest_ms in list(self.mark.newest_ms.items()):
+                    self.mark.newest_ms[source] = newest_ms - 1
+                    self._move_on(source, newest_ms)
                 if self.mark.schema != keys.SCHEMA:
                     raise ValueError(f"state schema {self.mark.schema}, this version has {keys.SCHEMA}: run `floorwalker rebuild`")
             else:

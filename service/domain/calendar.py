@@ -41,7 +41,7 @@ class Calendar:
 
     def day_bounds_ms(self, at_ms: int) -> tuple[int, int]:
         """[start, end) of the business day that holds `at_ms`."""
-        index = self._index(at_ms)
+        index = self._index(at_ms)  # may renew the table
         return self._starts[index], self._starts[index + 1]
 
     def day_of(self, at_ms: int) -> date:

@@ -60,10 +60,10 @@ class Contact:
 
     @property
     def closed(self) -> bool:
-        """True when nothing is waiting, ringing, connected or wrapping up."""
+        """True when nothing is waiting, ringing, connected or wrapping up. After-call work outlives the contact's end."""
         record = self.record
         if record.ended_ms is not None:
-            return True
+            return not any(leg.wrapping for leg in record.legs)
         return not any(v.end_ms is None for v in record.visits) and not any(leg.open for leg in record.legs)
 
     def apply(self, event: ContactEvent, at_ms: int, floor: Floor) -> Applied:
@@ -171,7 +171,7 @@ class Contact:
             about = self._about(leg)
             after, times = leg_facts(leg, about)
             applied.facts += difference(before, after)
-            if times != times_before:
+            if times != times_before and leg.agent_id is not None:
                 applied.facts.append(LegTimes("agent:" + leg.agent_id, about.queue_id, times_before, times))
             self._leg_facts[leg.leg_id] = (after, times)
 
@@ -180,7 +180,7 @@ class Contact:
         record = self.record
         visit = self._visit_of(leg)
         answered_ms = ring_ms = None
-        if visit is not None and visit.ending == ANSWERED and visit.agent_id == leg.agent_id and self._claims(leg, visit):
+        if visit is not None and self._claims(leg, visit):
             answered_ms, ring_ms = visit.end_ms, visit.ring_ms
         queue_id = leg.queue_id or (visit.queue_id if visit else None)
         arrival_ms = visit.arrival_ms() if visit else 0
@@ -199,6 +199,8 @@ class Contact:
 
     def _claims(self, leg: Leg, visit: Visit) -> bool:
         """Whether the visit's answer belongs to this leg: the one it names, else the agent's first leg there that was not missed."""
+        if visit.ending != ANSWERED or visit.agent_id != leg.agent_id:
+            return False
         same = [o for o in self.record.legs if o.agent_id == leg.agent_id and o.visit_id == leg.visit_id]
         if len(same) == 1:
             return leg.missed_ms is None or leg.answered_ms is not None or leg.end_ms() is not None
@@ -207,25 +209,34 @@ class Contact:
         return bool(taken) and taken[0] is leg
 
     def _firsts(self, leg: Leg, queue_id: str | None) -> tuple[bool, bool]:
-        """Whether this is the contact's first ended leg in its queue, and of its agent."""
-        end_ms = leg.end_ms()
+        """Whether this is the contact's first handled leg in its queue, and of its agent."""
+        end_ms = self._handled_ms(leg)
         if end_ms is None:
             return True, True
         earlier = [
-            o for o in self.record.legs
-            if o is not leg and not o.consult and (o_end := o.end_ms()) is not None and (o_end, o.leg_id) < (end_ms, leg.leg_id)
+            other for other in self.record.legs
+            if other is not leg and not other.consult and (other_ms := self._handled_ms(other)) is not None
+            and (other_ms, other.leg_id) < (end_ms, leg.leg_id)
         ]  # fmt: skip
         return (
-            not any(self._queue_of(o) == queue_id for o in earlier),
-            not any(o.agent_id == leg.agent_id for o in earlier),
+            not any(self._queue_of(other) == queue_id for other in earlier),
+            not any(other.agent_id == leg.agent_id for other in earlier),
         )
+
+    def _handled_ms(self, leg: Leg) -> int | None:
+        """When the leg was over, if it had been answered: its own end, else that of the contact."""
+        end_ms = leg.end_ms() if leg.end_ms() is not None else self.record.ended_ms
+        if end_ms is None or leg.answered_ms is not None or (leg.missed_ms is None and leg.was_connected):
+            return end_ms
+        visit = self._visit_of(leg)
+        return end_ms if visit is not None and self._claims(leg, visit) else None
 
     def _visit_of(self, leg: Leg) -> Visit | None:
         """The leg's visit: the one it names, else the one its agent answered, else the only one."""
         visits = self.record.visits
         if leg.visit_id is not None:
             return next((v for v in visits if v.visit_id == leg.visit_id), None)
-        answered = next((v for v in visits if v.agent_id == leg.agent_id), None)
+        answered = next((v for v in visits if v.ending == ANSWERED and v.agent_id == leg.agent_id), None)
         return answered or (visits[0] if len(visits) == 1 else None)
 
     def _queue_of(self, leg: Leg) -> str | None:
@@ -233,6 +244,6 @@ class Contact:
         return leg.queue_id or (visit.queue_id if visit else None)
 
 
-def leg_id_of(visit_id: str | None, agent_id: str) -> str:
+def leg_id_of(visit_id: str | None, agent_id: str | None) -> str:
     """The id of a leg whose feed gives none: the agent's leg in that visit."""
-    return f"{visit_id or ''}/{agent_id}"
+    return f"{visit_id or ''}/{agent_id or ''}"

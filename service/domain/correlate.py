@@ -104,6 +104,10 @@ class CorrelateStore:
             return _agent_input(event, kind, at_ms)
         return []
 
+    def newest_ms(self) -> int:
+        """How far event time has come in this partition."""
+        return max((source.newest_ms for source in self.mark.sources.values()), default=0)
+
     def source_facts(self) -> list[SourceSeen]:
         """The running counts of the sources heard since the last call; `partition` is filled in by the caller."""
         facts = [

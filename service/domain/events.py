@@ -125,10 +125,10 @@ class LegEvent(ContactEvent, kw_only=True, gc=False):
     """Something in one offer of a contact to one agent.
 
     Without `leg_id` the leg is the agent's leg in that visit; a feed that offers one visit to the same agent twice gives ids.
-    A `consult` leg counts as neither offered nor handled.
+    A `consult` leg counts as neither offered nor handled. Without `agent_id` the leg counts for its queue only.
     """
 
-    agent_id: Id
+    agent_id: Id | None = None
     leg_id: Id | None = None
     visit_id: Id | None = None
     queue_id: Id | None = None

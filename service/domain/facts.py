@@ -132,9 +132,13 @@ AnyFact = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | Leg
 
 
 class FactBatch(Struct, array_like=True, gc=False):
-    """One record of `cti.facts`: facts of one source partition for one target partition, with the source offset of each."""
+    """One record of `cti.facts`: facts of one source partition for one target partition, with the source offset of each.
+
+    `newest_ms` says how far event time has come in the source partition.
+    """
 
     partition: int
+    newest_ms: int
     offsets: list[int]
     facts: list[Union[AnyFact]]  # noqa: UP007
 

@@ -18,7 +18,7 @@ class Leg(Struct, array_like=True, gc=False):
     """
 
     leg_id: str
-    agent_id: str
+    agent_id: str | None
     visit_id: str | None = None
     named: str | None = None
     queue_id: str | None = None
@@ -36,6 +36,7 @@ class Leg(Struct, array_like=True, gc=False):
     wrapup_ms: int | None = None
     wrapup_ended_ms: int | None = None
     acw_ms: int | None = None
+    planned_acw_ms: int | None = None
 
     def end_ms(self) -> int | None:
         """When the agent was no longer connected; None while open. A transfer ends the leg unless its end is told apart."""
@@ -48,7 +49,19 @@ class Leg(Struct, array_like=True, gc=False):
             return False
         if self.end_ms() is None:
             return True
-        return self.wrapup_ms is not None and self.wrapup_ended_ms is None and self.acw_ms is None
+        return self.wrapping
+
+    @property
+    def wrapping(self) -> bool:
+        """True while in after-call work whose end is to come."""
+        if self.wrapup_ms is None or self.wrapup_ended_ms is not None:
+            return False
+        return self.acw_ms is None and self.planned_acw_ms is None
+
+    @property
+    def was_connected(self) -> bool:
+        """True if something was told that only happens to an agent who had answered; ringing alone does not say so."""
+        return self.end_ms() is not None or self.wrapup_ms is not None or bool(self.holds or self.conferenced)
 
     def hold_total_ms(self, end_ms: int) -> int:
         """Time on hold up to `end_ms`, stated or summed over held-retrieved pairs."""
@@ -63,12 +76,16 @@ class Leg(Struct, array_like=True, gc=False):
         return total + max(0, end_ms - since) if since >= 0 else total
 
     def after_call(self, end_ms: int) -> tuple[int, int | None] | None:
-        """(start, end or None while open) of after-call work; None without any. A stated length wins over the clock."""
+        """(start, end or None while open) of after-call work; None without any. The length stated at its end wins, then the end, then
+        the plan.
+        """
         start_ms = self.wrapup_ms if self.wrapup_ms is not None else end_ms
         if self.acw_ms is not None:
             return start_ms, start_ms + self.acw_ms
         if self.wrapup_ended_ms is not None:
             return start_ms, max(start_ms, self.wrapup_ended_ms)
+        if self.planned_acw_ms is not None:
+            return start_ms, start_ms + self.planned_acw_ms
         return (start_ms, None) if self.wrapup_ms is not None else None
 
 
@@ -103,6 +120,11 @@ def _transferred_at(leg: Leg, event: ev.LegTransferred, at_ms: int) -> None:
         leg.transferred_ms = at_ms
         if leg.ended_ms is None:
             _state_durations(leg, event)
+            return
+    if leg.talk_ms is None:
+        leg.talk_ms = event.talk_ms
+    if leg.hold_ms is None:
+        leg.hold_ms = event.hold_ms
 
 
 def _state_durations(leg: Leg, event: ev.LegEnded | ev.LegTransferred) -> None:
@@ -124,13 +146,13 @@ def _conferenced(leg: Leg, event: ev.LegConferenced, at_ms: int) -> None:
         leg.conferenced.append(at_ms)
 
 
-def _wrapup(name: str) -> Callable[[Leg, Any, int], None]:
+def _wrapup(name: str, length: str) -> Callable[[Leg, Any, int], None]:
     earliest = _earliest(name)
 
     def fill(leg: Leg, event: ev.LegWrapupStarted | ev.LegWrapupEnded, at_ms: int) -> None:
         earliest(leg, event, at_ms)
         if event.acw_ms is not None:
-            leg.acw_ms = event.acw_ms
+            setattr(leg, length, event.acw_ms)
 
     return fill
 
@@ -152,8 +174,8 @@ FILL: Final[dict[type[ev.LegEvent], Callable[[Leg, Any, int], None]]] = {
     ev.LegConferenced: _conferenced,
     ev.LegPartyLeft: _nothing,
     ev.LegEnded: _ended_at,
-    ev.LegWrapupStarted: _wrapup("wrapup_ms"),
-    ev.LegWrapupEnded: _wrapup("wrapup_ended_ms"),
+    ev.LegWrapupStarted: _wrapup("wrapup_ms", "planned_acw_ms"),
+    ev.LegWrapupEnded: _wrapup("wrapup_ended_ms", "acw_ms"),
 }
 """Leg event type -> how it fills the record."""
 
@@ -177,9 +199,9 @@ def leg_facts(leg: Leg, about: LegContext) -> tuple[list[Additive], Times | None
     answered_ms = leg.answered_ms if leg.answered_ms is not None else about.answered_ms
     if end_ms is None and about.contact_ended_ms is not None:
         end_ms = about.contact_ended_ms
-    if answered_ms is None and end_ms is not None and leg.missed_ms is None:
+    if answered_ms is None and end_ms is not None and leg.missed_ms is None and leg.was_connected:
         answered_ms = end_ms - (leg.talk_ms or 0) - leg.hold_total_ms(end_ms)
-    scopes = ["agent:" + leg.agent_id]
+    scopes = [] if leg.agent_id is None else ["agent:" + leg.agent_id]
     if about.queue_id is not None:
         scopes.append("queue:" + about.queue_id)
     facts: list[Additive] = []
@@ -190,7 +212,7 @@ def leg_facts(leg: Leg, about: LegContext) -> tuple[list[Additive], Times | None
         ring_ms = max(0, answered_ms - leg.offered_ms)
     arrival_ms = about.arrival_ms if about.queue_id is not None or about.arrival_ms else answered_ms
     for scope in scopes:
-        if ring_ms is not None or scope is scopes[0]:
+        if ring_ms is not None or scope[0] == "a":
             facts.append(Rang(scope, answered_ms, arrival_ms, 1, leg.leg_id, False, ring_ms))
     acw = None
     if end_ms is not None:
@@ -227,7 +249,7 @@ def _ended(
     holds = sum(1 for _, kind in leg.holds if kind == HELD) or (1 if hold_ms else 0)
     acw = leg.after_call(end_ms)
     for scope in scopes:
-        first = about.first_of_agent if scope is scopes[0] else about.first_in_queue
+        first = about.first_of_agent if scope[0] == "a" else about.first_in_queue
         facts.append(
             Handled(
                 scope, end_ms, arrival_ms, 1, leg.leg_id, talk_ms, hold_ms, holds, first, leg.transferred_ms is not None,

@@ -1,0 +1,272 @@
+"""The floor as a reader of the state feed sees it: every scope, what changed when, and readings at one moment.
+
+`staleness_seconds` everywhere means: seconds since the newest event contained here reached Kafka. It grows when any link
+of the chain stands still (feed, broker, worker, reader) and also on a quiet floor whose sources send no heartbeats.
+"""
+
+import logging
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import msgspec
+
+from service.domain.aggregate import MARK_KEY, Calendars, Mark
+from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
+from service.domain.settings import Floor
+from service.domain.state_keys import SCHEMA
+from service.domain.totals import Totals
+from service.domain.view import ROLLING_MS, FloorView, add_clipped, open_segment
+from service.interval_history import IntervalHistory
+from service.staff_index import StaffIndex
+from service.window_cache import IntervalTotals, PaneTotals, merged
+
+Record = tuple[bytes, bytes | None]
+LATENCY_EDGES_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
+DEFAULT_HISTORY_DAYS: Final = 35
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class FeedStatus:
+    """How the reader of the feed is doing. `problem` None: nothing is wrong."""
+
+    caught_up: bool = False
+    problem: str | None = "the state feed has not been read yet"
+    lag_records: dict[tuple[str, int], int] = field(default_factory=dict)
+    unreadable: int = 0
+
+
+class Latency:
+    """Histogram in seconds, counted per edge (the last count is beyond all edges)."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(LATENCY_EDGES_SECONDS) + 1)
+        self.sum_seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one latency."""
+        self.counts[bisect_left(LATENCY_EDGES_SECONDS, seconds)] += 1
+        self.sum_seconds += seconds
+
+
+class _Windows:
+    """The cached window totals of one scope."""
+
+    __slots__ = ("intervals", "panes")
+
+    def __init__(self, scope: QueueScope | AgentScope) -> None:
+        self.panes = PaneTotals(scope.panes)
+        self.intervals = IntervalTotals(scope.intervals)
+
+
+class FloorState:
+    """Scopes, history, staff and a log of changes, fed by `apply` and read through `view`.
+
+    Until `settle` has returned True once, only the newest value of each key is kept, undecoded: a compacted topic still
+    holds many values of one key, and decoding them all would make the start several times as long.
+    """
+
+    def __init__(
+        self,
+        floor: Floor,
+        clock: Literal["wall", "stream"] = "wall",
+        history_days: int = DEFAULT_HISTORY_DAYS,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.floor = floor
+        self.calendars = Calendars(floor)
+        self.history = IntervalHistory(history_days)
+        self.feed = FeedStatus()
+        self.latency = Latency()
+        self.wall_ms = wall_ms
+        self._stream = clock == "stream"
+        self.seq = 0
+        """Number of the newest change; it grows for as long as the process lives."""
+        self.generation = 0
+        """How often the state was thrown away and read anew."""
+        self._forget()
+
+    def _forget(self) -> None:
+        self.scopes = Scopes()
+        self.staff = StaffIndex()
+        self.changed: dict[str, int] = {}
+        self.newest_event_ms = 0
+        self.newest_received_ms = 0
+        self._windows: dict[str, _Windows] = {}
+        self._backlog: dict[bytes, bytes | None] | None = {}
+
+    # --- the feed in ------------------------------------------------------------------------------------------------
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Take over records of `cti.state`. One that cannot be decoded is logged, counted, and changes nothing."""
+        if self._backlog is not None:
+            self._backlog.update(records)
+            return
+        for key, value in records:
+            self._put(key, value)
+
+    def settle(self, limit: int) -> bool:
+        """Decode up to `limit` records of what was read while catching up; True once nothing is left."""
+        backlog = self._backlog
+        if backlog is None:
+            return True
+        for _ in range(min(limit, len(backlog))):
+            self._put(*backlog.popitem())
+        if not backlog:
+            self._backlog = None
+        return not backlog
+
+    def reset(self) -> None:
+        """Forget everything: the feed will be read from its start again."""
+        self.generation += 1
+        self.seq += 1
+        self._forget()
+        self.history.clear()
+        self.feed.caught_up = False
+
+    def _put(self, key: bytes, value: bytes | None) -> None:
+        try:
+            if key == MARK_KEY:
+                self._check_schema(value)
+                return
+            scope = self.scopes.put(key, value)
+        except (msgspec.DecodeError, ValueError) as error:  # a record of another version, or of a stranger
+            self.feed.unreadable += 1
+            log.error("record %r of the state feed cannot be read: %s", key, error)
+            return
+        if scope is None:
+            return
+        kind = key[:1]
+        if kind in b"pi":
+            windows = self._windows.get(scope)
+            if windows is not None:
+                (windows.panes if kind == b"p" else windows.intervals).changed(int(key.split(b"|", 2)[1]))
+        elif kind == b"l":
+            self._live_changed(scope)
+        elif kind == b"o":
+            self._source_changed(scope, int(key.split(b"|", 2)[1]))
+        self.touch(scope)
+
+    def touch(self, scope: str) -> None:
+        """Note a change of the scope."""
+        self.seq += 1
+        self.changed[scope] = self.seq
+
+    def _check_schema(self, value: bytes | None) -> None:
+        schema = SCHEMA if value is None else msgspec.msgpack.decode(value, type=Mark).schema
+        if schema != SCHEMA:
+            raise ValueError(f"state schema {schema}, this version has {SCHEMA}: run `floorwalker rebuild`")
+
+    def _live_changed(self, scope: str) -> None:
+        queue = self.scopes.queues.get(scope)
+        if queue is not None:
+            self.newest_event_ms = max(self.newest_event_ms, queue.live.newest_ms)
+            return
+        agent = self.scopes.agents[scope]
+        self.newest_event_ms = max(self.newest_event_ms, agent.live.newest_ms, agent.live.record.last_ms)
+        for queue_id in self.staff.update(agent, self.now_ms):
+            self.touch("queue:" + queue_id)
+
+    def _source_changed(self, scope: str, partition: int) -> None:
+        seen = self.scopes.sources[scope, partition]
+        self.newest_event_ms = max(self.newest_event_ms, seen.newest_ms)
+        if seen.received_ms > self.newest_received_ms:
+            self.newest_received_ms = seen.received_ms
+            if self.feed.caught_up:
+                self.latency.observe(max(0, self.wall_ms() - seen.received_ms) / 1000)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> int:
+        """The moment of a reading: the wall clock, or the newest event where the clock is `stream`."""
+        return self.newest_event_ms if self._stream and self.newest_event_ms else self.wall_ms()
+
+    @property
+    def staleness_seconds(self) -> float | None:
+        """Age of the newest event contained here, by the time it reached Kafka; None before the first."""
+        if not self.newest_received_ms:
+            return None
+        return max(0, self.wall_ms() - self.newest_received_ms) / 1000
+
+    def view(self) -> FloorView:
+        """The floor at this moment. Totals it returns are shared: do not change them."""
+        now_ms = self.now_ms
+        for queue_id in self.staff.recheck(now_ms):
+            self.touch("queue:" + queue_id)
+        return _CachedView(self, now_ms)
+
+    def queue_ids(self) -> list[str]:
+        """Every queue: the configured ones in their order, then those seen in the stream by name."""
+        configured = [queue_id for queue_id, queue in self.floor.queues.items() if queue.configured]
+        known = set(configured)
+        return configured + sorted(q.queue_id for q in self.scopes.queues.values() if q.queue_id not in known)
+
+    def agent_ids(self) -> list[str]:
+        """Every agent: the configured ones in their order, then those seen in the stream by name."""
+        configured = [agent_id for agent_id, agent in self.floor.agents.items() if agent.configured]
+        known = set(configured)
+        return configured + sorted(a.agent_id for a in self.scopes.agents.values() if a.agent_id not in known)
+
+    def queue(self, queue_id: str) -> QueueScope | None:
+        """The queue's state, an empty one for a configured queue without events; None for an unknown id."""
+        found = self.scopes.queues.get("queue:" + queue_id)
+        if found is None and queue_id in self.floor.queues and self.floor.queues[queue_id].configured:
+            return QueueScope("queue:" + queue_id)
+        return found
+
+    def agent(self, agent_id: str) -> AgentScope | None:
+        """The agent's state, an empty one for a configured agent without events; None for an unknown id."""
+        found = self.scopes.agents.get("agent:" + agent_id)
+        if found is None and agent_id in self.floor.agents and self.floor.agents[agent_id].configured:
+            return AgentScope("agent:" + agent_id)
+        return found
+
+    def windows(self, scope: QueueScope | AgentScope) -> _Windows:
+        """The scope's cached totals."""
+        found = self._windows.get(scope.scope)
+        if found is None:
+            found = _Windows(scope)
+            if scope.scope in self.scopes.queues or scope.scope in self.scopes.agents:
+                self._windows[scope.scope] = found
+        return found
+
+
+class _CachedView(FloorView):
+    """The same readings as FloorView, from totals that are merged once."""
+
+    def __init__(self, state: FloorState, now_ms: int) -> None:
+        super().__init__(state.floor, state.calendars, now_ms)
+        self._state = state
+
+    def queue_totals(self, queue: QueueScope, window: str) -> Totals:
+        """A queue's totals of one window."""
+        windows = self._state.windows(queue)
+        span_ms = ROLLING_MS.get(window)
+        if span_ms is not None:
+            return windows.panes.rolling(span_ms // QUEUE_PANE_MS, self.now_ms // QUEUE_PANE_MS)
+        return windows.intervals.total(*self.bounds_ms(queue.scope, window))
+
+    def agent_totals(self, agent: AgentScope, window: str) -> Totals:
+        """An agent's totals of one window; time in state is cut at the window's edges and counts up to now."""
+        now_ms = self.now_ms
+        windows = self._state.windows(agent)
+        span_ms = ROLLING_MS.get(window)
+        if span_ms is None:
+            since_ms, until_ms = self.bounds_ms(agent.scope, window)
+            totals = merged((windows.intervals.total(since_ms, until_ms),))
+        else:
+            newest = now_ms // AGENT_PANE_MS
+            since_ms = (newest + 1) * AGENT_PANE_MS - span_ms
+            totals = merged((windows.panes.rolling(span_ms // AGENT_PANE_MS, newest),))
+            for segments in agent.segments.values():
+                for segment in segments:
+                    if segment.until_ms > since_ms:
+                        add_clipped(totals, segment, since_ms, now_ms)
+        still_open = open_segment(agent.timeline.record, now_ms)
+        if still_open is not None:
+            add_clipped(totals, still_open, since_ms, now_ms)
+        return totals

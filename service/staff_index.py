@@ -1,0 +1,80 @@
+"""Agents by state in every queue, kept up to date agent by agent instead of counted anew for each reader."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from service.domain.scopes import AgentScope
+from service.domain.totals import bump
+from service.domain.view import Staff, distinct_staff, staff_by_queue
+
+_NOBODY: Final[Staff] = {}
+_NEVER_MS: Final = 1 << 62
+
+
+class StaffIndex:
+    """Who is where. An agent's own record says it; the counts of `view.staff_by_queue` follow from all of them."""
+
+    def __init__(self) -> None:
+        self._by_queue: dict[str, Staff] = {}
+        self._serving: dict[str, set[str]] = {}
+        self._parts: dict[str, dict[str, Staff]] = {}
+        self._state: dict[str, str] = {}
+        self._later: dict[str, AgentScope] = {}
+        self._due_ms = _NEVER_MS
+
+    def update(self, agent: AgentScope, now_ms: int) -> set[str]:
+        """Count an agent whose record changed; returns the ids of the queues whose counts may have."""
+        name = agent.scope
+        before = self._parts.get(name, {})
+        after = staff_by_queue([agent], now_ms)
+        self._state[name] = next(iter(distinct_staff([agent], now_ms)), "")
+        self._remember_later(agent, now_ms)
+        if before == after:
+            return set()
+        self._parts[name] = after
+        for queue_id, staff in before.items():
+            self._count(queue_id, staff, -1)
+            self._serving[queue_id].discard(name)
+        for queue_id, staff in after.items():
+            self._count(queue_id, staff, 1)
+            self._serving.setdefault(queue_id, set()).add(name)
+        return before.keys() | after.keys()
+
+    def recheck(self, now_ms: int) -> set[str]:
+        """Count agents again whose present state begins only now (after-call work of stated length); returns queue ids."""
+        touched: set[str] = set()
+        if now_ms >= self._due_ms:
+            waiting, self._later, self._due_ms = list(self._later.values()), {}, _NEVER_MS
+            for agent in waiting:
+                touched |= self.update(agent, now_ms)
+        return touched
+
+    def of_queue(self, queue_id: str) -> Staff:
+        """Agents by state who serve the queue."""
+        return self._by_queue.get(queue_id, _NOBODY)
+
+    def of_queues(self, queue_ids: Iterable[str]) -> Staff:
+        """Agents by state who serve any of the queues, each once."""
+        return self.of_agents(set().union(*(self._serving.get(queue_id, set()) for queue_id in queue_ids)))
+
+    def of_agents(self, scopes: Iterable[str]) -> Staff:
+        """Agents by state among the agent scopes given."""
+        counts: Staff = {}
+        for name in scopes:
+            state = self._state.get(name, "")
+            if state:
+                counts[state] = counts.get(state, 0) + 1
+        return counts
+
+    def _remember_later(self, agent: AgentScope, now_ms: int) -> None:
+        since_ms = agent.timeline.record.since_ms
+        if since_ms > now_ms:
+            self._later[agent.scope] = agent
+            self._due_ms = min(self._due_ms, since_ms)
+        else:
+            self._later.pop(agent.scope, None)
+
+    def _count(self, queue_id: str, staff: Staff, sign: int) -> None:
+        counts = self._by_queue.setdefault(queue_id, {})
+        for state, count in staff.items():
+            bump(counts, state, sign * count)

@@ -1,0 +1,147 @@
+"""Totals of rolling windows, of the interval and of the day, merged once and kept until one of their buckets changes."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final, TypeVar
+
+from service.domain.scopes import Interval
+from service.domain.totals import COUNTERS, LONGEST_KEPT, Totals
+
+BLOCK_PANES: Final = 6
+"""Panes merged into one block, so that an hour of 360 panes is 60 merges; a window's ends need not fall on a block's."""
+
+_BLOCKS_KEPT: Final = 200
+_BOUNDS_KEPT: Final = 4
+K = TypeVar("K")
+_counters = attrgetter(*COUNTERS)
+
+
+def merged(parts: Sequence[Totals]) -> Totals:
+    """The merge of several totals as a new value; the same as `total_of`, several times as fast for many parts."""
+    if not parts:
+        return Totals()
+    sums = map(sum, zip(*map(_counters, parts), strict=True))
+    return Totals(
+        **dict(zip(COUNTERS, sums, strict=True)),
+        wait_sketch=_merged_counts([part.wait_sketch for part in parts]),
+        handle_sketch=_merged_counts([part.handle_sketch for part in parts]),
+        longest_waits_ms=_longest([part.longest_waits_ms for part in parts]),
+        longest_abandon_waits_ms=_longest([part.longest_abandon_waits_ms for part in parts]),
+        reasons=_merged_counts([part.reasons for part in parts]),
+    )
+
+
+def _merged_counts(parts: list[dict[K, int]]) -> dict[K, int]:
+    result: dict[K, int] = {}
+    for part in parts:
+        for key, count in part.items():
+            result[key] = result.get(key, 0) + count
+    return {key: count for key, count in result.items() if count}
+
+
+def _longest(parts: list[list[int]]) -> list[int]:
+    return sorted(value for part in parts for value in part)[-LONGEST_KEPT:]
+
+
+class PaneTotals:
+    """Rolling windows over one scope's panes. What it returns is shared: do not change it."""
+
+    __slots__ = ("_blocks", "_done", "_newest", "_older", "_panes")
+
+    def __init__(self, panes: dict[int, Totals]) -> None:
+        self._panes = panes
+        self._newest = 0
+        self._blocks: dict[int, Totals] = {}
+        self._older: dict[int, Totals] = {}
+        self._done: dict[int, Totals] = {}
+
+    def changed(self, number: int) -> None:
+        """A pane was written or removed."""
+        self._blocks.pop(number // BLOCK_PANES, None)
+        self._done.clear()
+        if number < self._newest:
+            self._older.clear()
+
+    def rolling(self, count: int, newest: int) -> Totals:
+        """The merge of the `count` newest panes, `newest` included."""
+        if newest != self._newest:
+            self._move_to(newest)
+        found = self._done.get(count)
+        if found is None:
+            older = self._older.get(count)
+            if older is None:
+                older = self._older[count] = self._merge(newest - count + 1, newest)
+            last = self._panes.get(newest)
+            found = self._done[count] = older if last is None else merged((older, last))
+        return found
+
+    def _move_to(self, newest: int) -> None:
+        self._newest = newest
+        self._older.clear()
+        self._done.clear()
+        if len(self._blocks) > _BLOCKS_KEPT:
+            self._blocks.clear()
+
+    def _merge(self, first: int, end: int) -> Totals:
+        """The merge of the panes [first, end), by whole blocks where they fit."""
+        parts: list[Totals] = []
+        number = first
+        while number < end:
+            if number % BLOCK_PANES == 0 and number + BLOCK_PANES <= end:
+                parts.append(self._block(number // BLOCK_PANES))
+                number += BLOCK_PANES
+                continue
+            pane = self._panes.get(number)
+            if pane is not None:
+                parts.append(pane)
+            number += 1
+        return merged(parts)
+
+    def _block(self, block: int) -> Totals:
+        found = self._blocks.get(block)
+        if found is None:
+            numbers = range(block * BLOCK_PANES, (block + 1) * BLOCK_PANES)
+            found = merged([self._panes[number] for number in numbers if number in self._panes])
+            self._blocks[block] = found
+        return found
+
+
+class IntervalTotals:
+    """Totals by outcome over one scope's intervals. What it returns is shared: do not change it."""
+
+    __slots__ = ("_done", "_intervals", "_newest", "_older")
+
+    def __init__(self, intervals: dict[int, Interval]) -> None:
+        self._intervals = intervals
+        self._newest = 0
+        self._older: dict[tuple[int, int], Totals] = {}
+        self._done: dict[tuple[int, int], Totals] = {}
+
+    def changed(self, start_ms: int) -> None:
+        """An interval was written or removed."""
+        self._done.clear()
+        if start_ms != self._newest:
+            self._older.clear()
+            self._newest = max(start_ms, self._newest)
+
+    def total(self, since_ms: int, until_ms: int) -> Totals:
+        """The merge of the intervals that begin in [since_ms, until_ms)."""
+        bounds = (since_ms, until_ms)
+        found = self._done.get(bounds)
+        if found is None:
+            last = self._intervals.get(self._newest) if since_ms <= self._newest < until_ms else None
+            older = self._older_total(bounds)
+            found = self._done[bounds] = older if last is None else merged((older, last.outcome))
+        return found
+
+    def _older_total(self, bounds: tuple[int, int]) -> Totals:
+        """The merge without the newest interval, which alone changes with every event."""
+        found = self._older.get(bounds)
+        if found is None:
+            if len(self._older) >= _BOUNDS_KEPT:
+                self._older.clear()
+                self._done.clear()
+            since_ms, until_ms = bounds
+            starts = [s for s in self._intervals if since_ms <= s < until_ms and s != self._newest]
+            found = self._older[bounds] = merged([self._intervals[start_ms].outcome for start_ms in starts])
+        return found
