@@ -120,7 +120,7 @@ class CorrelateStore:
 
     def _contact(self, event: ContactEvent, at_ms: int, source: SourceState) -> list[AnyFact]:
         contact_id = event.contact_id
-        contact = self._find(contact_id, source)
+        contact = self._find(contact_id)
         if contact is None:
             if at_ms < source.newest_ms - self._linger_ms:
                 self._count(event.source, LATE)
@@ -132,27 +132,28 @@ class CorrelateStore:
         if applied.duplicate or applied.conflict or applied.unmatched:
             for happened, word in (
                 (applied.duplicate, DUPLICATE),
-                (applied.conflict, CONFLICT),
+                (applied.conflict and not applied.duplicate, CONFLICT),
                 (applied.unmatched and not applied.duplicate, UNMATCHED),
             ):
                 if happened:
                     self._count(event.source, word)
         if contact.closed:
-            closed = self._closed.get(event.source)
+            home = contact.record.source
+            closed = self._closed.get(home)
             if closed is None:
-                closed = self._closed[event.source] = deque()
+                closed = self._closed[home] = deque()
             closed.append((contact.record.last_ms, contact_id))
-            self._sweep(closed, source)
+            self._sweep(closed, self.mark.sources[home])
         return applied.facts
 
-    def _find(self, contact_id: str, source: SourceState) -> Contact | None:
-        """The contact in flight, if it is not to be forgotten already."""
+    def _find(self, contact_id: str) -> Contact | None:
+        """The contact in flight, if it is not to be forgotten already: its own source's event time says so, whoever tells of it."""
         found = self.contacts.get(contact_id)
         if found is None:
             return None
         if isinstance(found, bytes):
             found = self.contacts[contact_id] = Contact(_decode_contact(found))
-        quiet_ms = source.newest_ms - found.record.last_ms
+        quiet_ms = self.mark.sources[found.record.source].newest_ms - found.record.last_ms
         if quiet_ms > self._linger_ms and (found.closed or quiet_ms > ABANDONED_CONTACT_MS):
             self._forget(contact_id)
             return None
@@ -163,7 +164,7 @@ class CorrelateStore:
         while closed and closed[0][0] < source.newest_ms - self._linger_ms:
             _, contact_id = closed.popleft()
             if contact_id in self.contacts:
-                self._find(contact_id, source)
+                self._find(contact_id)
 
     def _forget(self, contact_id: str) -> None:
         del self.contacts[contact_id]
