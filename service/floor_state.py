@@ -13,12 +13,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from service.domain.aggregate import MARK_KEY, Calendars, Mark
+from service.domain.aggregate import MARK_KEY, Calendars
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
 from service.domain.settings import Floor
 from service.domain.state_keys import SCHEMA
 from service.domain.totals import Totals
-from service.domain.view import ROLLING_MS, FloorView, add_clipped, open_segment
+from service.domain.view import ROLLING_MS, FloorView, add_open_state, add_states
 from service.interval_history import IntervalHistory
 from service.staff_index import StaffIndex
 from service.window_cache import IntervalTotals, PaneTotals, merged
@@ -144,7 +144,7 @@ class FloorState:
             windows = self._windows.get(scope)
             if windows is not None:
                 (windows.panes if kind == b"p" else windows.intervals).changed(int(key.split(b"|", 2)[1]))
-        elif kind == b"l":
+        elif kind == b"l" or (kind == b"t" and self.staff.is_due_later(scope)):
             self._live_changed(scope)
         elif kind == b"o":
             self._source_changed(scope, int(key.split(b"|", 2)[1]))
@@ -156,7 +156,7 @@ class FloorState:
         self.changed[scope] = self.seq
 
     def _check_schema(self, value: bytes | None) -> None:
-        schema = SCHEMA if value is None else msgspec.msgpack.decode(value, type=Mark).schema
+        schema = SCHEMA if value is None else msgspec.msgpack.decode(value, type=list)[0]
         if schema != SCHEMA:
             raise ValueError(f"state schema {schema}, this version has {SCHEMA}: run `floorwalker rebuild`")
 
@@ -166,7 +166,7 @@ class FloorState:
             self.newest_event_ms = max(self.newest_event_ms, queue.live.newest_ms)
             return
         agent = self.scopes.agents[scope]
-        self.newest_event_ms = max(self.newest_event_ms, agent.live.newest_ms, agent.live.record.last_ms)
+        self.newest_event_ms = max(self.newest_event_ms, agent.live.newest_ms)
         for queue_id in self.staff.update(agent, self.now_ms):
             self.touch("queue:" + queue_id)
 
@@ -258,15 +258,10 @@ class _CachedView(FloorView):
         if span_ms is None:
             since_ms, until_ms = self.bounds_ms(agent.scope, window)
             totals = merged((windows.intervals.total(since_ms, until_ms),))
+            add_open_state(totals, agent, since_ms, now_ms)
         else:
             newest = now_ms // AGENT_PANE_MS
             since_ms = (newest + 1) * AGENT_PANE_MS - span_ms
             totals = merged((windows.panes.rolling(span_ms // AGENT_PANE_MS, newest),))
-            for segments in agent.segments.values():
-                for segment in segments:
-                    if segment.until_ms > since_ms:
-                        add_clipped(totals, segment, since_ms, now_ms)
-        still_open = open_segment(agent.timeline.record, now_ms)
-        if still_open is not None:
-            add_clipped(totals, still_open, since_ms, now_ms)
+            add_states(totals, agent, since_ms, now_ms)
         return totals

@@ -49,6 +49,10 @@ class StaffIndex:
                 touched |= self.update(agent, now_ms)
         return touched
 
+    def is_due_later(self, scope: str) -> bool:
+        """Whether the agent's present state is yet to begin, so that its timeline decides what it does now."""
+        return scope in self._later
+
     def of_queue(self, queue_id: str) -> Staff:
         """Agents by state who serve the queue."""
         return self._by_queue.get(queue_id, _NOBODY)
@@ -67,7 +71,7 @@ class StaffIndex:
         return counts
 
     def _remember_later(self, agent: AgentScope, now_ms: int) -> None:
-        since_ms = agent.timeline.record.since_ms
+        since_ms = agent.record.since_ms
         if since_ms > now_ms:
             self._later[agent.scope] = agent
             self._due_ms = min(self._due_ms, since_ms)

@@ -1,0 +1,46 @@
+"""The FastAPI application: routes over the floor's state."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from api.context import Context, config_version
+from api.live import Hub
+from api.paths import Paths
+from api.problems import add_problem_handlers
+from api.readiness import why_not_ready
+from api.routes import ROUTERS
+from api.settings import ApiSettings
+from api.views import Views
+from service.domain.settings import Floor
+from service.floor_state import FloorState
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+_GZIP_FROM_BYTES: Final = 2_000
+
+
+def create_app(
+    state: FloorState, floor: Floor, settings: ApiSettings | None = None, lifespan: Lifespan | None = None
+) -> FastAPI:
+    """Return the application. It serves the floor once the state's feed has caught up, and health at once."""
+    settings = settings or ApiSettings()
+    views = Views(state)
+    hub = Hub(state, views, settings.stream_clients)
+    context = Context(state, floor, settings, views, hub, config_version(floor))
+    app = FastAPI(
+        title="Floorwalker",
+        description="Live state of a contact centre: queues, agents, roll-ups. Undefined is null; times are UTC.",
+        docs_url=None,  # the usual page loads its script from another host; ours does not
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.context = context
+    add_problem_handlers(app)
+    for build in ROUTERS:
+        app.include_router(build(context))
+    app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=4)
+    app.add_middleware(Paths, why_not=lambda: why_not_ready(state))
+    return app

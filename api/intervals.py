@@ -1,0 +1,138 @@
+"""History by interval: what the state still has, else what `cti.intervals` keeps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.context import Context
+from api.respond import csv_response, json_response, wants_csv
+from api.views import WINDOW_KPIS, read
+from service.domain.calendar import Calendar
+from service.domain.kpis import Kind, Reading
+from service.domain.scopes import AgentScope, Interval, QueueScope
+from service.domain.settings import ServiceLevel
+from service.domain.totals import Totals
+from service.domain.view import FloorView, add_open_state
+from service.timetext import format_moment
+from service.window_cache import merged
+
+Attribution = Literal["outcome", "arrival"]
+_NOTHING: Final = Totals()
+
+
+@dataclass(slots=True)
+class Row:
+    """One interval's totals. `revision` 0: no newer interval has followed yet."""
+
+    start_ms: int
+    end_ms: int
+    totals: Totals
+    revision: int
+
+
+@dataclass(slots=True)
+class History:
+    """A scope's rows in order, and what is needed to read them."""
+
+    kind: Kind
+    scope_id: str
+    rows: list[Row]
+    attribution: Attribution
+    level: ServiceLevel
+    over: int = 0
+    login_seen: bool = True
+
+
+def queue_history(
+    context: Context, view: FloorView, queue: QueueScope, bounds_ms: tuple[int, int], attribution: Attribution
+) -> History:
+    """The queue's intervals that begin in the range."""
+    level = context.floor.queue(queue.queue_id).service_level
+    rows = _rows(context, queue.scope, queue.intervals, bounds_ms, attribution)
+    return History("queue", queue.queue_id, rows, attribution, level, context.views.waiting_over(view, queue))
+
+
+def agent_history(
+    context: Context, view: FloorView, agent: AgentScope, bounds_ms: tuple[int, int], attribution: Attribution
+) -> History:
+    """The agent's intervals that begin in the range; the state the agent is in counts up to now."""
+    rows = {row.start_ms: row for row in _rows(context, agent.scope, agent.intervals, bounds_ms, attribution)}
+    calendar = context.state.calendars.of_scope(agent.scope)
+    starts = agent.timeline.starts
+    start_ms = calendar.interval_start_ms(max(starts[-1], bounds_ms[0])) if starts else bounds_ms[1]
+    while start_ms < min(view.now_ms, bounds_ms[1]):
+        end_ms = calendar.interval_end_ms(start_ms)
+        known = rows.get(start_ms) or Row(start_ms, end_ms, Totals(), 0)
+        totals = merged((known.totals,))
+        add_open_state(totals, agent, start_ms, min(end_ms, view.now_ms))
+        if start_ms >= bounds_ms[0] and totals != _NOTHING:
+            rows[start_ms] = Row(start_ms, end_ms, totals, known.revision)
+        start_ms = end_ms
+    found = [rows[start_ms] for start_ms in sorted(rows)]
+    return History("agent", agent.agent_id, found, attribution, ServiceLevel(), login_seen=agent.record.own.login_seen)
+
+
+def _rows(
+    context: Context, scope: str, kept: dict[int, Interval], bounds_ms: tuple[int, int], attribution: Attribution
+) -> list[Row]:
+    calendar: Calendar = context.state.calendars.of_scope(scope)
+    since_ms, until_ms = bounds_ms
+    found = {
+        closed.start_ms: Row(closed.start_ms, closed.end_ms, _pick(closed.interval, attribution), closed.interval.revision)
+        for closed in context.state.history.between(scope, since_ms, until_ms)
+    }
+    for start_ms, interval in kept.items():
+        if since_ms <= start_ms < until_ms:
+            end_ms = calendar.interval_end_ms(start_ms)
+            found[start_ms] = Row(start_ms, end_ms, _pick(interval, attribution), interval.revision)
+    return [found[start_ms] for start_ms in sorted(found) if found[start_ms].totals != _NOTHING]
+
+
+def _pick(interval: Interval, attribution: Attribution) -> Totals:
+    return interval.outcome if attribution == "outcome" else interval.arrival
+
+
+def interval_rows(context: Context, view: FloorView, history: History) -> list[dict[str, Any]]:
+    """One object for each interval. Visits waiting too long count in the open one, as in every open window."""
+    result = []
+    for row in history.rows:
+        is_open = row.start_ms <= view.now_ms < row.end_ms
+        over = history.over if is_open and history.attribution == "outcome" else 0
+        reading = Reading(row.totals, history.level, over_threshold=over, login_seen=history.login_seen)
+        result.append(
+            {
+                "start": format_moment(row.start_ms),
+                "end": format_moment(row.end_ms),
+                "open": is_open,
+                "revision": row.revision,
+                "config_version": context.config_version,
+                **read(WINDOW_KPIS[history.kind], reading),
+            }
+        )
+    return result
+
+
+def to_response(
+    request: Request, format_: str | None, items: Sequence[dict[str, Any]], history: History, bounds_ms: tuple[int, int]
+) -> Response:
+    """The rows as CSV, or as JSON with the total of the closed and open intervals together."""
+    kpis = WINDOW_KPIS[history.kind]
+    if wants_csv(request, format_):
+        columns = ["start", "end", "open", "revision", "config_version", *(kpi.name for kpi in kpis)]
+        return csv_response(items, columns, f"{history.kind}-intervals")
+    over = history.over if any(item["open"] for item in items) and history.attribution == "outcome" else 0
+    total = merged([row.totals for row in history.rows])
+    reading = Reading(total, history.level, over_threshold=over, login_seen=history.login_seen)
+    return json_response(
+        {
+            "id": history.scope_id,
+            "from": format_moment(bounds_ms[0]),
+            "to": format_moment(bounds_ms[1]),
+            "attribution": history.attribution,
+            "total": read(kpis, reading),
+            "items": items,
+        }
+    )

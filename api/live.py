@@ -1,0 +1,181 @@
+"""Live push: server-sent events with the view of every subscribed scope that changed, at most four times a second each."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zlib import crc32
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.problems import Problem
+from api.views import Views
+from service.domain.view import FloorView
+from service.floor_state import FloorState
+
+TICK_SECONDS: Final = 0.25
+HEARTBEAT_SECONDS: Final = 2.0
+SLIDE_MS: Final = 10_000
+"""Windows move on without events: a quiet scope is sent again this often."""
+
+WAITING_SLIDE_MS: Final = 1_000
+"""The same for a queue in which somebody waits."""
+
+SEND_TIMEOUT_SECONDS: Final = 10.0
+_RENDERS_A_TURN: Final = 10
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class Subscription:
+    """What one client wants. `all_queues`: every queue, also those that appear later. `sent`: what it has of each scope."""
+
+    scopes: list[str]
+    all_queues: bool
+    windows: tuple[str, ...]
+    sent: dict[str, Stamp] = field(default_factory=dict)
+
+
+class Hub:
+    """Renders each scope once per change for all clients, and counts the clients."""
+
+    def __init__(self, state: FloorState, views: Views, most_clients: int) -> None:
+        self._state = state
+        self._views = views
+        self._most = most_clients
+        self._boot = secrets.token_hex(4)
+        self._rendered: dict[tuple[str, tuple[str, ...]], tuple[Stamp, bytes]] = {}
+        self.clients = 0
+        self.closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End every stream."""
+        self.closing.set()
+
+    def enter(self) -> None:
+        """Count a client in. Raises Problem(503) when there are as many as allowed."""
+        if self.clients >= self._most:
+            raise Problem(503, f"there are {self.clients} live streams, the most allowed", {"Retry-After": "5"})
+        self.clients += 1
+
+    def leave(self) -> None:
+        """Count a client out."""
+        self.clients -= 1
+
+    def resume(self, subscription: Subscription, last_event_id: str | None) -> None:
+        """Mark as sent what has not changed since the event the client saw last; an id of another process says nothing."""
+        prefix, _, seq = (last_event_id or "").rpartition("-")
+        if prefix != self._prefix() or not seq.isdigit():
+            return
+        view = self._state.view()
+        for scope in self._scopes(subscription):
+            if self._state.changed.get(scope, 0) <= int(seq):
+                subscription.sent[scope] = self._stamp(scope, view)
+
+    async def frames(self, subscription: Subscription) -> bytes:
+        """Everything new for the client. Only the last event has an id, so a broken connection resumes before the others."""
+        view = self._state.view()
+        seq = self._state.seq
+        found: list[bytes] = []
+        for scope in self._scopes(subscription):
+            stamp = self._stamp(scope, view)
+            if subscription.sent.get(scope) == stamp:
+                continue
+            frame = self._render(scope, subscription.windows, stamp, view)
+            subscription.sent[scope] = stamp
+            found.append(frame)
+            if len(found) % _RENDERS_A_TURN == 0:
+                await asyncio.sleep(0)
+        if found:
+            found[-1] = b"id: %s-%d\n" % (self._prefix().encode(), seq) + found[-1]
+        return b"".join(found)
+
+    def heartbeat(self) -> bytes:
+        """Says that the connection lives and how old the state is."""
+        body = self._views.head(self._state.view())
+        return b"event: heartbeat\ndata: " + orjson.dumps(body) + b"\n\n"
+
+    def _prefix(self) -> str:
+        return f"{self._boot}.{self._state.generation}"
+
+    def _scopes(self, subscription: Subscription) -> Iterable[str]:
+        if subscription.all_queues:
+            return ["queue:" + queue_id for queue_id in self._state.queue_ids()] + subscription.scopes
+        return subscription.scopes
+
+    def _stamp(self, scope: str, view: FloorView) -> Stamp:
+        """What has to differ for the scope to be sent again; quiet scopes take turns instead of coming all at once."""
+        queue = self._state.scopes.queues.get(scope)
+        slide_ms = WAITING_SLIDE_MS if queue is not None and queue.waiting else SLIDE_MS
+        slot = (view.now_ms + crc32(scope.encode()) % slide_ms) // slide_ms
+        return self._state.generation, self._state.changed.get(scope, 0), slot
+
+    def _render(self, scope: str, windows: tuple[str, ...], stamp: Stamp, view: FloorView) -> bytes:
+        kept = self._rendered.get((scope, windows))
+        if kept is None or kept[0] != stamp:
+            kind, _, name = scope.partition(":")
+            body: dict[str, Any] = {"scope": scope, **self._views.head(view)}
+            queue, agent = self._state.queue(name), self._state.agent(name)
+            if kind == "queue" and queue is not None:
+                body |= self._views.queue(view, queue, windows)
+            elif agent is not None:
+                body |= self._views.agent(view, agent, windows)
+            kept = (stamp, b"event: " + kind.encode() + b"\ndata: " + orjson.dumps(body) + b"\n\n")
+            self._rendered[scope, windows] = kept
+        return kept[1]
+
+
+class EventStream(Response):
+    """One client's stream. A client that takes nothing for ten seconds is dropped; it never holds up another."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, subscription: Subscription, send_timeout_seconds: float = SEND_TIMEOUT_SECONDS) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._hub = hub
+        self._subscription = subscription
+        self._timeout = send_timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.ensure_future(_until_gone(receive))
+        closing = asyncio.ensure_future(self._hub.closing.wait())
+        ends = {gone, closing}
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._push(ends, lambda body: asyncio.wait_for(_chunk(send, body), self._timeout))
+            if not gone.done():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            return  # too slow: the server closes the connection of an answer that has no end
+        finally:
+            self._hub.leave()
+            for task in ends:
+                task.cancel()
+
+    async def _push(self, ends: set[asyncio.Future[Any]], put: Callable[[bytes], Any]) -> None:
+        """Send what is new, tick by tick, until the client or the server leaves."""
+        await put(b"retry: 1000\n\n" + self._hub.heartbeat())
+        silent = 0.0
+        while not any(end.done() for end in ends):
+            body = await self._hub.frames(self._subscription)
+            silent += TICK_SECONDS
+            if silent >= HEARTBEAT_SECONDS:
+                body += self._hub.heartbeat()
+                silent = 0.0
+            if body:
+                await put(body)
+            await asyncio.wait(ends, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _chunk(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

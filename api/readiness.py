@@ -1,0 +1,22 @@
+"""Whether the state is complete, and why not."""
+
+from typing import Any
+
+from service.floor_state import FloorState
+
+
+def why_not_ready(state: FloorState) -> str | None:
+    """Why nothing can be served yet; None once the state is complete. Later trouble shows as staleness."""
+    if state.feed.caught_up:
+        return None
+    return state.feed.problem or f"catching up, {sum(state.feed.lag_records.values())} records to go"
+
+
+def health(state: FloorState) -> dict[str, Any]:
+    """What /readyz says beside ready or not."""
+    return {
+        "problem": state.feed.problem,
+        "lag_records": sum(state.feed.lag_records.values()),
+        "unreadable_records": state.feed.unreadable,
+        "staleness_seconds": state.staleness_seconds,
+    }

@@ -1,0 +1,84 @@
+"""Roll-ups: what several queues or agents come to together, merged when read."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from api.views import NOW_KPIS, WINDOW_KPIS, Fields, Views, level_view, read
+from service.domain.kpis import Reading
+from service.domain.scopes import AgentScope, QueueScope
+from service.domain.settings import ServiceLevel
+from service.domain.totals import Totals
+from service.domain.view import FloorView
+from service.floor_state import FloorState
+from service.window_cache import merged
+
+QUEUE_KINDS: Final = ("group", "site", "channel")
+
+
+def member_queues(state: FloorState, kind: str, name: str) -> list[QueueScope]:
+    """The queues of a group, site or channel."""
+    ids = [queue_id for queue_id in state.queue_ids() if getattr(state.floor.queue(queue_id), kind) == name]
+    return [queue for queue_id in ids if (queue := state.queue(queue_id)) is not None]
+
+
+def member_agents(state: FloorState, team: str) -> list[AgentScope]:
+    """The agents of a team."""
+    ids = [agent_id for agent_id in state.agent_ids() if state.floor.agent(agent_id).team == team]
+    return [agent for agent_id in ids if (agent := state.agent(agent_id)) is not None]
+
+
+def common_level(levels: list[ServiceLevel], default: ServiceLevel) -> tuple[ServiceLevel, bool]:
+    """The service level that queues share, and whether they do not share one.
+
+    Each visit was judged by its own queue's threshold, so counts add up whatever the thresholds; the variant of the
+    ratio is then the one they share, else the default's.
+    """
+    if all(level == levels[0] for level in levels):
+        return levels[0], False
+    shared = [level for level in levels if all(level.variant == other.variant for other in levels)]
+    return (shared[0] if shared else default), True
+
+
+def queues_view(
+    views: Views, view: FloorView, kind: str, name: str, queues: list[QueueScope], windows: Iterable[str], fields: Fields
+) -> dict[str, Any]:
+    """The roll-up of queues. Agents count once however many of the queues they serve."""
+    state = views.state
+    ids = [queue.queue_id for queue in queues]
+    levels = [state.floor.queue(queue_id).service_level for queue_id in ids]
+    level, mixed = common_level(levels, state.floor.default_queue.service_level)
+    now = view.queue_now(queues, state.staff.of_queues(ids), level)
+
+    def window_values(window: str) -> dict[str, Any]:
+        totals = merged([view.queue_totals(queue, window) for queue in queues])
+        return read(WINDOW_KPIS["queue"], Reading(totals, level, over_threshold=now.over_threshold), fields)
+
+    return {
+        "id": name,
+        "kind": kind,
+        "members": ids,
+        "service_level": level_view(level, mixed),
+        "now": read(NOW_KPIS["queue"], now, fields),
+        "windows": {window: window_values(window) for window in windows},
+    }
+
+
+def team_view(
+    views: Views, view: FloorView, name: str, agents: list[AgentScope], windows: Iterable[str], fields: Fields
+) -> dict[str, Any]:
+    """The roll-up of a team: its agents' totals, and how many are in which state."""
+    staff = views.state.staff.of_agents([agent.scope for agent in agents])
+    present = [kpi for kpi in NOW_KPIS["queue"] if kpi.name.startswith("agents_")]
+    login_seen = any(agent.record.own.login_seen for agent in agents)
+
+    def window_values(window: str) -> dict[str, Any]:
+        totals = merged([view.agent_totals(agent, window) for agent in agents])
+        return read(WINDOW_KPIS["agent"], Reading(totals, login_seen=login_seen), fields)
+
+    return {
+        "id": name,
+        "kind": "team",
+        "members": [agent.agent_id for agent in agents],
+        "now": read(present, Reading(Totals(), staff=staff), fields),
+        "windows": {window: window_values(window) for window in windows},
+    }

@@ -1,0 +1,21 @@
+"""The routes, one file for each part of the interface; a new one is one more row here."""
+
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import APIRouter
+
+from api.context import Context
+from api.routes import agents, health, metrics, pages, queues, registry, routing, scopes, stream
+
+ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
+    health.router,
+    routing.router,
+    queues.router,
+    agents.router,
+    scopes.router,
+    registry.router,
+    stream.router,
+    metrics.router,
+    pages.router,
+)

@@ -1,0 +1,39 @@
+"""The small view that a routing system asks for before each decision."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.context import Context
+from api.params import split_list
+from api.problems import Problem
+from api.respond import conditional_json
+
+MOST_IDS = 500
+
+
+def router(context: Context) -> APIRouter:
+    """The routes under /v1/routing."""
+    routes = APIRouter(prefix="/v1/routing", tags=["routing"])
+    state, views = context.state, context.views
+
+    @routes.get("/queues", summary="Live state of some queues, or of all; service level is that of the last 15 minutes")
+    async def routing_queues(
+        request: Request,
+        ids: Annotated[str | None, Query(description="queue ids, separated by commas")] = None,
+        id: Annotated[list[str] | None, Query(description="one queue id, which may hold commas; repeatable")] = None,
+    ) -> Response:
+        asked = [*split_list(ids), *(id or [])]
+        if len(asked) > MOST_IDS:
+            raise Problem(400, f"ids: {len(asked)} queues are too many for one request, {MOST_IDS} at most")
+        view = state.view()
+        items = []
+        for queue_id in asked or state.queue_ids():
+            queue = state.queue(queue_id)
+            if queue is None:
+                raise Problem(404, f"there is no queue {queue_id!r}: it is neither configured nor seen in the stream")
+            items.append(views.routing(view, queue))
+        return conditional_json(request, views.head(view), items)
+
+    return routes

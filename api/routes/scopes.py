@@ -1,0 +1,49 @@
+"""Roll-ups by group, site, channel and team."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.context import Context
+from api.params import pick_fields, pick_windows
+from api.paths import unescaped
+from api.problems import Problem
+from api.respond import conditional_json
+from api.rollups import QUEUE_KINDS, member_agents, member_queues, queues_view, team_view
+from api.views import NAMES
+
+Text = Annotated[str | None, Query()]
+
+
+def router(context: Context) -> APIRouter:
+    """The routes under /v1/scopes."""
+    routes = APIRouter(prefix="/v1/scopes", tags=["roll-ups"])
+    state, views = context.state, context.views
+
+    @routes.get("/{kind}/{id:path}", summary="What several queues or a team's agents come to together")
+    async def roll_up(
+        request: Request, kind: Literal["group", "site", "channel", "class", "team"], id: str, fields: Text = None,
+        windows: Text = None,
+    ) -> Response:  # fmt: skip
+        name, picked = unescaped(id), pick_windows(windows)
+        view = state.view()
+        if kind == "class":
+            raise Problem(404, "there are no totals by customer class: queues count all classes together")
+        if kind == "team":
+            agents = member_agents(state, name)
+            _some(kind, name, len(agents))
+            wanted = pick_fields(fields, (*NAMES["agent"], *NAMES["queue"]))
+            return conditional_json(request, views.head(view), team_view(views, view, name, agents, picked, wanted))
+        assert kind in QUEUE_KINDS
+        queues = member_queues(state, kind, name)
+        _some(kind, name, len(queues))
+        wanted = pick_fields(fields, NAMES["queue"])
+        return conditional_json(request, views.head(view), queues_view(views, view, kind, name, queues, picked, wanted))
+
+    return routes
+
+
+def _some(kind: str, name: str, members: int) -> None:
+    if not members:
+        raise Problem(404, f"there is no {kind} {name!r}: nothing configured or seen belongs to it")

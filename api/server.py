@@ -1,0 +1,94 @@
+"""Runs the API: the tail of the state feed and the HTTP server in one event loop."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from api.app import create_app
+from api.settings import ApiSettings
+from service.config import Config
+from service.errors import FailedError, UsageError
+from service.floor_state import FloorState
+from service.settings import ProcessSettings
+from service.state_tail import StateTail
+
+STATE_TOPIC, INTERVALS_TOPIC = "cti.state", "cti.intervals"
+_LEAVE_SECONDS: Final = 2
+log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Ends the live streams before it waits for open connections, and knows whether the tail failed."""
+
+    tail_failed = False
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the live streams, then do as usual."""
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            app.state.context.hub.close()
+        await super().shutdown(sockets)
+
+    def tail_ended(self, task: "asyncio.Task[None]") -> None:
+        """The tail runs for ever: if it ends by an error, so does the process."""
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("the tail of the state feed failed", exc_info=task.exception())
+            self.tail_failed = True
+            self.should_exit = True
+
+
+def run(settings: ProcessSettings, config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. Raises FailedError where the port is taken."""
+    try:
+        own = ApiSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"FLOORWALKER_{str(first['loc'][0]).upper()}"
+        raise UsageError(f"{name} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+    listener = _listen(settings.host, settings.port)
+    floor = config.floor()
+    state = FloorState(floor, settings.clock, own.history_days)
+    apply = {STATE_TOPIC: state.apply, INTERVALS_TOPIC: state.history.apply}
+    tail = StateTail(settings.bootstrap, apply, state, state.wall_ms)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(tail.run(), name="state tail")
+        task.add_done_callback(server.tail_ended)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    app = create_app(state, floor, own, lifespan)
+    server = _Server(
+        uvicorn.Config(
+            app, log_level=settings.log_level, access_log=False, timeout_graceful_shutdown=_LEAVE_SECONDS,
+            server_header=False, lifespan="on",
+        )
+    )  # fmt: skip
+    log.info("serving on http://%s:%d", settings.host, settings.port)
+    with listener:
+        uvloop.run(server.serve(sockets=[listener]))
+    return 1 if server.tail_failed else 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises FailedError with one sentence where that is impossible."""
+    try:
+        return socket.create_server((host, port), backlog=2048, family=_family(host))
+    except OSError as error:
+        raise FailedError(f"port {port} of {host} cannot be used: {error.strerror or error}; choose another with --port") from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

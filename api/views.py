@@ -1,0 +1,134 @@
+"""What the API shows of queues and agents: QueueView and AgentView, from readings of the floor."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from service.domain.kpis import KPIS_OF, Kind, Kpi, Reading
+from service.domain.scopes import AgentScope, QueueScope
+from service.domain.settings import ServiceLevel
+from service.domain.totals import Totals
+from service.domain.view import FloorView, WaitingNow, queues_served, state_of
+from service.floor_state import FloorState
+from service.timetext import format_moment
+
+Values = dict[str, float | int | None]
+Fields = frozenset[str] | None
+
+_BARE: Final = Reading(Totals(), login_seen=False)
+_NOW: Final = Reading(
+    Totals(), waiting=1, oldest_wait_ms=1, staff={"available": 1}, expected_wait_ms=1.0, login_seen=False, state_ms=1
+)
+
+
+def _is_now(kpi: Kpi) -> bool:
+    """True for a KPI of the moment: it needs what beside the totals is known of now, and no totals."""
+    return kpi.value(_BARE) is None and kpi.value(_NOW) is not None
+
+
+NOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
+    kind: tuple(kpi for kpi in kpis if _is_now(kpi)) for kind, kpis in KPIS_OF.items()
+}
+WINDOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
+    kind: tuple(kpi for kpi in kpis if not _is_now(kpi)) for kind, kpis in KPIS_OF.items()
+}
+NAMES: Final[dict[Kind, tuple[str, ...]]] = {kind: tuple(kpi.name for kpi in kpis) for kind, kpis in KPIS_OF.items()}
+
+
+def read(kpis: Iterable[Kpi], reading: Reading, fields: Fields = None) -> Values:
+    """The KPIs' values by name."""
+    return {kpi.name: kpi.value(reading) for kpi in kpis if fields is None or kpi.name in fields}
+
+
+def level_view(level: ServiceLevel, mixed: bool = False) -> dict[str, Any]:
+    """The service level a ratio is to be read with; threshold and target are null where queues with several are merged."""
+    return {
+        "threshold_seconds": None if mixed or level.threshold_ms is None else level.threshold_ms / 1000,
+        "target_ratio": None if mixed else level.target_ratio,
+        "variant": level.variant,
+    }
+
+
+class Views:
+    """Builds views; window values are kept until the window's totals change."""
+
+    def __init__(self, state: FloorState) -> None:
+        self.state = state
+        self._kept: dict[tuple[str, str], tuple[Totals, int, Values]] = {}
+
+    def head(self, view: FloorView) -> dict[str, Any]:
+        """When the answer is of, and how old the newest event in it is (null before the first)."""
+        return {"as_of": format_moment(view.now_ms), "staleness_seconds": self.state.staleness_seconds}
+
+    def queue(self, view: FloorView, queue: QueueScope, windows: Iterable[str], fields: Fields = None) -> dict[str, Any]:
+        """QueueView without `as_of` and `staleness_seconds`."""
+        settings = self.state.floor.queue(queue.queue_id)
+        level = settings.service_level
+        now = view.queue_now([queue], self.state.staff.of_queue(queue.queue_id), level)
+        return {
+            "id": queue.queue_id,
+            "name": settings.name or queue.queue_id,
+            "site": settings.site,
+            "channel": settings.channel,
+            "group": settings.group,
+            "configured": settings.configured,
+            "service_level": level_view(level),
+            "now": read(NOW_KPIS["queue"], now, fields),
+            "windows": {w: self._window(view, queue, w, level, now.over_threshold, fields) for w in windows},
+        }
+
+    def _window(
+        self, view: FloorView, queue: QueueScope, window: str, level: ServiceLevel, over: int, fields: Fields
+    ) -> Values:
+        """A window's values. The same totals are the same object until they change, which is what is compared."""
+        totals = view.queue_totals(queue, window)
+        key = (queue.scope, window)
+        kept = self._kept.get(key)
+        if kept is None or kept[0] is not totals or kept[1] != over:
+            values = read(WINDOW_KPIS["queue"], Reading(totals, level, over_threshold=over))
+            kept = self._kept[key] = (totals, over, values)
+        values = kept[2]
+        return values if fields is None else {name: value for name, value in values.items() if name in fields}
+
+    def routing(self, view: FloorView, queue: QueueScope) -> dict[str, Any]:
+        """The small view for routing."""
+        level = self.state.floor.queue(queue.queue_id).service_level
+        staff = self.state.staff.of_queue(queue.queue_id)
+        now = view.queue_now([queue], staff, level)
+        values = self._window(view, queue, "15m", level, now.over_threshold, None)
+        return {
+            "id": queue.queue_id,
+            "waiting": now.waiting,
+            "oldest_wait_seconds": _seconds(now.oldest_wait_ms),
+            "agents_available": staff.get("available", 0),
+            "expected_wait_seconds": _seconds(now.expected_wait_ms),
+            "service_level_ratio": values["service_level_ratio"],
+        }
+
+    def agent(self, view: FloorView, agent: AgentScope, windows: Iterable[str], fields: Fields = None) -> dict[str, Any]:
+        """AgentView without `as_of` and `staleness_seconds`. `adherence` is null while no schedule is known."""
+        settings = self.state.floor.agent(agent.agent_id)
+        record = agent.record
+        state, reason, since_ms = state_of(agent, view.now_ms)
+        readings = {w: view.agent_now(agent, view.agent_totals(agent, w)) for w in windows}
+        return {
+            "id": agent.agent_id,
+            "name": settings.name or agent.agent_id,
+            "team": settings.team,
+            "site": settings.site,
+            "configured": settings.configured,
+            "state": state,
+            "state_reason": reason,
+            "state_since": format_moment(since_ms) if record.since_ms else None,
+            "queues": sorted(queues_served(record)),
+            "adherence": None,
+            "now": read(NOW_KPIS["agent"], view.agent_now(agent, Totals()), fields),
+            "windows": {w: read(WINDOW_KPIS["agent"], reading, fields) for w, reading in readings.items()},
+        }
+
+    def waiting_over(self, view: FloorView, queue: QueueScope) -> int:
+        """Visits of the queue that wait beyond their threshold now."""
+        return WaitingNow([queue], view.now_ms).over
+
+
+def _seconds(value_ms: float | None) -> float | None:
+    return None if value_ms is None else value_ms / 1000
