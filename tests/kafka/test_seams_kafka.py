@@ -29,6 +29,10 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed_join_and_leave(run: 
     scenarios.assert_exact(run, found)
 
 
+def test_deaths_right_before_and_right_after_a_write_lose_and_double_nothing(run: ToyRun) -> None:
+    scenarios.assert_exact(run, asyncio.run(scenarios.deaths_at_writes(run, total=600_000, deaths=6)))
+
+
 def test_a_worker_frozen_past_its_session_ends_and_spoils_nothing(run: ToyRun) -> None:
     found, code = asyncio.run(scenarios.freeze(run, total=60_000, per_second=3000, seconds=9))
     scenarios.assert_exact(run, found)

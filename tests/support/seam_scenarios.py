@@ -43,6 +43,18 @@ async def kills_joins_and_leaves(run: ToyRun, *, total: int, per_second: float, 
     return found
 
 
+async def deaths_at_writes(run: ToyRun, *, total: int, deaths: int) -> Counts:
+    """Work off a backlog with workers that are killed right before or right after a changelog write, then one more."""
+    await run.produce(total)
+    for number in range(deaths):
+        worker = run.start_worker(die_at_write=4 + number, die_after_it=bool(number % 2))
+        code = await asyncio.to_thread(worker.wait, 60)
+        run.workers.remove(worker)
+        assert code == -signal.SIGKILL, run.logs()
+    run.start_worker()
+    return await run.until_done()
+
+
 async def freeze(run: ToyRun, *, total: int, per_second: float, seconds: float) -> tuple[Counts, int]:
     """Freeze the only worker past its session while another takes over; return the counts and its exit code."""
     producing = asyncio.create_task(run.produce(total, per_second=per_second))

@@ -55,8 +55,8 @@ class ToyRun:
     def _topic(self, name: str, config: dict[str, str]) -> NewTopic:
         return NewTopic(f"{self.prefix}-{name}", self.partitions, 1, topic_configs=config)
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        """Start one more worker; its output goes to a file of its own in the run's folder."""
+    def start_worker(self, **more: Any) -> subprocess.Popen[bytes]:
+        """Start one more worker, `more` are further options; its output goes to a file of its own."""
         self._started += 1
         options = {
             "bootstrap": self.bootstrap,
@@ -64,6 +64,7 @@ class ToyRun:
             "partitions": self.partitions,
             "idempotent": self.idempotent,
             "data_dir": str(self.folder / f"data-{self._started}"),
+            **more,
         }
         with (self.folder / f"worker-{self._started}.log").open("wb") as log:
             worker = subprocess.Popen(

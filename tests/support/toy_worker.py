@@ -7,8 +7,11 @@ Run as `python -m tests.support.toy_worker OPTIONS-AS-JSON`. Events are `key:num
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import os
+import signal
 import sys
 import zlib
 from collections.abc import Sequence
@@ -90,11 +93,29 @@ def build(options: dict[str, Any]) -> FloorwalkerApp:
     )
     split = BatchTable(app, name="split", changelog=f"{prefix}-split", partitions=partitions, store_factory=MarkStore)
     count = BatchTable(app, name="count", changelog=f"{prefix}-count", partitions=partitions, store_factory=CountStore)
+    if "die_at_write" in options:
+        _die_at_write(app, options["die_at_write"], after=options["die_after_it"])
     app.tables.add(split)
     app.tables.add(count)
     _split_agent(app, split, f"{prefix}-events", f"{prefix}-facts", partitions)
     _count_agent(app, count, f"{prefix}-facts")
     return app
+
+
+def _die_at_write(app: FloorwalkerApp, number: int, *, after: bool) -> None:
+    """Have the process killed at its nth changelog write: the facts are sent, the state is not written, or just so."""
+    write, left = app.batch_producer.send_batch, [number]
+
+    async def write_or_die(*args: Any, **kwargs: Any) -> int:
+        left[0] -= 1
+        if left[0] == 0 and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        base_offset = await write(*args, **kwargs)
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return base_offset
+
+    app.batch_producer.send_batch = write_or_die  # type: ignore[method-assign]
 
 
 def _raw_topic(app: FloorwalkerApp, name: str) -> Any:
@@ -151,6 +172,7 @@ def main() -> None:
     """Run the worker until SIGTERM."""
     options = json.loads(sys.argv[1])
     app = build(options)
+    gc.set_threshold(50_000, 50, 100)
     mode.loop.use("uvloop")
     Worker(app, loglevel=logging.INFO, redirect_stdouts=False, quiet=True).execute_from_commandline()
 
