@@ -108,10 +108,11 @@ def _die_at_write(app: FloorwalkerApp, number: int, *, after: bool) -> None:
 
     async def write_or_die(*args: Any, **kwargs: Any) -> int:
         left[0] -= 1
-        if left[0] == 0 and not after:
+        dies = left[0] == 0
+        if dies and not after:
             os.kill(os.getpid(), signal.SIGKILL)
         base_offset = await write(*args, **kwargs)
-        if left[0] == 0:
+        if dies:
             os.kill(os.getpid(), signal.SIGKILL)
         return base_offset
 
