@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from service import cli_config, cli_ingest, cli_report, cli_topics
 from service.cli import Command, run_command_line
-from service.cli_processes import WORKER, process_command
+from service.cli_processes import API, WORKER, process_command
 from service.config import Config
 from service.settings import ProcessSettings
 from service.simulate import cli as cli_simulate
@@ -22,8 +22,15 @@ def _run_worker(settings: ProcessSettings, config: Config) -> int:
     return run(settings, config)
 
 
+def _run_api(settings: ProcessSettings, config: Config) -> int:
+    from api.server import run  # here for the same reason
+
+    return run(settings, config)
+
+
 COMMANDS: tuple[Command, ...] = (
     process_command("worker", "turn events into state: one member of the group of workers", WORKER, _run_worker),
+    process_command("api", "serve the state over HTTP, with wallboard and metrics", API, _run_api),
     *cli_report.COMMANDS,
     *cli_ingest.COMMANDS,
     *cli_simulate.COMMANDS,
