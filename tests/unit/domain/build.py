@@ -12,7 +12,18 @@ from service.domain.contacts import Applied, Contact, ContactRecord
 from service.domain.correlate import CorrelateStore
 from service.domain.errors import InvalidEvent
 from service.domain.events import ContactEvent, Event
-from service.domain.facts import Additive, AfterCall, AnyFact, Fact, Handled, LegTimes, Rang, Times
+from service.domain.facts import (
+    CONNECTED,
+    RESERVING,
+    WRAPPING,
+    Additive,
+    AfterCall,
+    AnyFact,
+    Fact,
+    Handled,
+    LegMoved,
+    Rang,
+)
 from service.domain.settings import Floor
 from service.domain.totals import Totals, total_of
 
@@ -20,6 +31,7 @@ T0 = 1_795_165_200_000
 """Friday, 2026-11-20T09:00:00Z; scenes count seconds from here."""
 
 NEVER_LATE_MS = 1 << 60
+PHASES = {RESERVING: "reserved", CONNECTED: "connected", WRAPPING: "wrapping"}
 
 
 def ms(seconds: float) -> int:
@@ -66,9 +78,9 @@ class Story:
         """The additive facts that stand after all retractions."""
         return net(self.facts)
 
-    def times(self, agent_id: str = "1001") -> list[Times]:
-        """Where the agent's legs stand in the end: reserved, connected, wrapping up and free since when."""
-        return sorted(standing(self.facts)["agent:" + agent_id].elements(), key=str)
+    def moves(self, agent_id: str = "1001") -> list[tuple[float, str, int]]:
+        """(second, phase, legs more or less) of the agent's legs, as they stand in the end."""
+        return standing(self.facts)["agent:" + agent_id]
 
     def totals(self, scope: str = "queue:sales") -> Totals:
         """The totals of a scope over all time."""
@@ -79,7 +91,7 @@ class Story:
 
 
 def net(facts: Iterable[AnyFact]) -> Counter[Additive]:
-    """Additive facts with their signs summed; what cancels out is left out. Which name a leg got first does not count."""
+    """Additive facts with their signs summed, without what cancels out. Which name a leg got first does not count."""
     sums: Counter[Additive] = Counter()
     for fact in facts:
         if isinstance(fact, Fact):
@@ -90,18 +102,16 @@ def net(facts: Iterable[AnyFact]) -> Counter[Additive]:
     return Counter({fact: count for fact, count in sums.items() if count})
 
 
-def standing(facts: Iterable[AnyFact]) -> dict[str, Counter[Times]]:
-    """The legs' times by agent that stand after everything was taken back that was."""
-    found: dict[str, Counter[Times]] = defaultdict(Counter)
+def standing(facts: Iterable[AnyFact]) -> dict[str, list[tuple[float, str, int]]]:
+    """The legs' moves by agent that stand after everything was taken back that was."""
+    found: dict[str, Counter[tuple[float, str]]] = defaultdict(Counter)
     for fact in facts:
-        if isinstance(fact, LegTimes):
-            for times, sign in ((fact.before, -1), (fact.times, 1)):
-                if times is not None:
-                    found[fact.scope][times] += sign
-    for counts in found.values():
-        for times in [times for times, count in counts.items() if not count]:
-            del counts[times]
-    return found
+        if isinstance(fact, LegMoved):
+            for at_ms, phase, count in fact.moves:
+                found[fact.scope][(at_ms - T0) / 1000, PHASES[phase]] += count
+    return {
+        scope: sorted((*move, count) for move, count in counts.items() if count) for scope, counts in found.items()
+    }
 
 
 def scope_totals(store: AggregateStore, scope: str, by_arrival: bool = False) -> Totals:

@@ -8,8 +8,8 @@ from service.domain.agents import KEEP_MS
 from service.domain.aggregate import AggregateStore
 from service.domain.events import Event
 from service.domain.scopes import AgentScope
-from service.domain.view import add_states, staff_by_queue, state_of
 from service.domain.totals import Totals
+from service.domain.view import add_states, staff_by_queue, state_of
 from tests.unit.domain.build import aggregate, event, ms, scope_totals
 
 AGENT = "agent:1001"

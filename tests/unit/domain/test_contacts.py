@@ -3,6 +3,7 @@
 import pytest
 
 from service.domain.contacts import SEEN_KEPT
+from service.domain.events import Event
 from tests.unit.domain.build import Story, event
 
 
@@ -47,7 +48,7 @@ def test_an_end_of_the_contact_before_its_queueing_is_no_negative_wait() -> None
         pytest.param([event("leg.alerting", 0), event("leg.missed", 9)], True, id="missed"),
         pytest.param([event("leg.answered", 0), event("leg.ended", 9)], True, id="leg over"),
         pytest.param([event("leg.ended", 9), event("leg.wrapup_started", 9)], False, id="after-call work"),
-        pytest.param([event("leg.ended", 9), event("leg.wrapup_started", 9, acw_ms=5)], True, id="planned after-call work"),
+        pytest.param([event("leg.ended", 9), event("leg.wrapup_started", 9, acw_ms=5)], True, id="planned wrap-up"),
         pytest.param(
             [event("leg.answered", 0), event("contact.ended", 9)], True, id="its end closes whatever was open"
         ),
@@ -57,7 +58,7 @@ def test_an_end_of_the_contact_before_its_queueing_is_no_negative_wait() -> None
         ),
     ],
 )  # fmt: skip
-def test_a_contact_is_closed_when_nobody_waits_for_anything(events: list, closed: bool) -> None:  # type: ignore[type-arg]
+def test_a_contact_is_closed_when_nobody_waits_for_anything(events: list[Event], closed: bool) -> None:
     assert Story(*events).contact.closed is closed
 
 

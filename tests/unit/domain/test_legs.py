@@ -62,7 +62,7 @@ def test_a_stated_hold_without_holds_told_counts_as_one() -> None:
     [
         pytest.param([event("leg.alerting", 4), event("leg.answered", 10)], 6_000, id="from alerting to answer"),
         pytest.param([event("leg.offered", 3), event("leg.alerting", 4)], 7_000, id="from the offer"),
-        pytest.param([event("leg.alerting", 4), event("leg.answered", 10, ring_ms=2_000)], 2_000, id="stated by the leg"),
+        pytest.param([event("leg.alerting", 4), event("leg.answered", 10, ring_ms=2_000)], 2_000, id="stated"),
     ],
 )
 def test_ring_time_of_an_answer(legs: list[Event], ring_ms: int) -> None:
@@ -73,7 +73,7 @@ def test_ring_time_of_an_answer(legs: list[Event], ring_ms: int) -> None:
 def test_ring_time_stated_by_the_visit() -> None:
     story = Story(QUEUED, event("visit.answered", 10, agent_id="1001", ring_ms=3_000))
     assert story.totals(AGENT).ring_ms == 3_000
-    assert story.times() == [(ms(7), ms(10), None, None)]
+    assert story.moves() == [(7, "reserved", 1), (10, "connected", 1), (10, "reserved", -1)]
 
 
 def test_an_answer_whose_ring_time_nobody_told_is_not_a_ring_of_no_length() -> None:
@@ -99,7 +99,7 @@ def test_a_customer_who_hangs_up_while_a_phone_rings_was_answered_by_nobody(kind
     agent, queue = story.totals(AGENT), story.totals()
     assert (agent.answered, agent.handled, agent.rung) == (0, 0, 0)
     assert (queue.abandoned, queue.handled) == (1, 0)
-    assert story.times() == [(ms(4), None, None, ms(9))]
+    assert story.moves() == [(4, "reserved", 1), (9, "reserved", -1)]
 
 
 def test_rona_then_an_answer_by_the_same_agent_counts_both() -> None:
@@ -116,28 +116,35 @@ def test_rona_then_an_answer_by_the_same_agent_counts_both() -> None:
 
 
 def test_rona_then_an_answer_by_a_colleague() -> None:
-    story = told(event("leg.alerting", 1, agent_id="1002"), event("leg.missed", 8, agent_id="1002"), event("leg.ended", 70))
+    story = told(
+        event("leg.alerting", 1, agent_id="1002"), event("leg.missed", 8, agent_id="1002"), event("leg.ended", 70),
+    )  # fmt: skip
     assert (story.totals("agent:1002").missed, story.totals("agent:1002").handled) == (1, 0)
     assert (story.totals(AGENT).missed, story.totals(AGENT).handled) == (0, 1)
 
 
 def test_an_answer_of_the_visit_belongs_to_the_leg_it_names() -> None:
     answered = event("visit.answered", 10, agent_id="1001", leg_id="L2")
-    legs = [event("leg.alerting", 1, leg_id="L1"), event("leg.alerting", 7, leg_id="L2"), event("leg.missed", 6, leg_id="L1")]
+    legs = [
+        event("leg.alerting", 1, leg_id="L1"), event("leg.alerting", 7, leg_id="L2"), event("leg.missed", 6, leg_id="L1"),
+    ]  # fmt: skip
     for order in ([QUEUED, answered, *legs], [*legs, answered, QUEUED]):
         story = Story(*order)
-        assert story.times() == [(ms(1), None, None, ms(6)), (ms(7), ms(10), None, None)]
+        rings = [(1, "reserved", 1), (6, "reserved", -1), (7, "reserved", 1), (10, "reserved", -1)]
+        assert story.moves() == sorted([*rings, (10, "connected", 1)])
         assert story.totals(AGENT).ring_ms == 5_000 + 3_000
 
 
 def test_a_leg_without_ids_is_the_agents_leg_in_that_visit() -> None:
     story = told(event("leg.alerting", 4), event("leg.answered", 10), event("leg.ended", 70))
-    assert story.times() == [(ms(4), ms(10), None, ms(70))]
+    assert story.moves() == [
+        (4, "reserved", 1), (10, "connected", 1), (10, "reserved", -1), (70, "connected", -1),
+    ]  # fmt: skip
 
 
 def test_an_id_told_late_names_the_leg_known_already() -> None:
     story = Story(QUEUED, ANSWERED, event("leg.ended", 70, leg_id="L1"))
-    assert story.times() == [(None, ms(10), None, ms(70))]
+    assert story.moves() == [(10, "connected", 1), (70, "connected", -1)]
     assert story.totals(AGENT).handled == 1
 
 
@@ -256,7 +263,7 @@ def test_parties_of_a_conference_are_counted() -> None:
 
 def test_an_ended_leg_whose_answer_nobody_told_was_answered_its_stated_durations_earlier() -> None:
     story = Story(QUEUED, event("leg.ended", 70, talk_ms=30_000, hold_ms=5_000))
-    assert story.times() == [(None, ms(35), None, ms(70))]
+    assert story.moves() == [(35, "connected", 1), (70, "connected", -1)]
     assert (story.totals(AGENT).answered, story.totals(AGENT).handled) == (1, 1)
 
 

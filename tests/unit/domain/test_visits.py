@@ -117,7 +117,11 @@ def test_of_two_endings_the_earlier_stands_and_the_conflict_is_told(late_first: 
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("visit.answered", "visit.abandoned"), ("visit.abandoned", "visit.flowed_out"), ("visit.flowed_out", "visit.cancelled")],
+    [
+        ("visit.answered", "visit.abandoned"),
+        ("visit.abandoned", "visit.flowed_out"),
+        ("visit.flowed_out", "visit.cancelled"),
+    ],
 )
 def test_endings_of_the_same_moment_have_a_fixed_order(first: str, second: str) -> None:
     told = [event(first, 10), event(second, 10)]
