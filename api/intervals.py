@@ -81,8 +81,8 @@ def _rows(
     calendar: Calendar = context.state.calendars.of_scope(scope)
     since_ms, until_ms = bounds_ms
     found = {
-        closed.start_ms: Row(closed.start_ms, closed.end_ms, _pick(closed.interval, attribution), closed.interval.revision)
-        for closed in context.state.history.between(scope, since_ms, until_ms)
+        old.start_ms: Row(old.start_ms, old.end_ms, _pick(old.interval, attribution), old.interval.revision)
+        for old in context.state.history.between(scope, since_ms, until_ms)
     }
     for start_ms, interval in kept.items():
         if since_ms <= start_ms < until_ms:

@@ -1,4 +1,4 @@
-"""Live push: server-sent events with the view of every subscribed scope that changed, at most four times a second each."""
+"""Live push: server-sent events with the view of each subscribed scope that changed, at most four a second each."""
 
 import asyncio
 import secrets
@@ -32,7 +32,7 @@ Stamp = tuple[int, int, int]
 
 @dataclass(slots=True)
 class Subscription:
-    """What one client wants. `all_queues`: every queue, also those that appear later. `sent`: what it has of each scope."""
+    """What one client wants. `all_queues`: also those that appear later. `sent`: what it has of each scope."""
 
     scopes: list[str]
     all_queues: bool
@@ -67,7 +67,7 @@ class Hub:
         self.clients -= 1
 
     def resume(self, subscription: Subscription, last_event_id: str | None) -> None:
-        """Mark as sent what has not changed since the event the client saw last; an id of another process says nothing."""
+        """Mark as sent what has not changed since the event the client saw last; another process's id says nothing."""
         prefix, _, seq = (last_event_id or "").rpartition("-")
         if prefix != self._prefix() or not seq.isdigit():
             return
@@ -77,7 +77,7 @@ class Hub:
                 subscription.sent[scope] = self._stamp(scope, view)
 
     async def frames(self, subscription: Subscription) -> bytes:
-        """Everything new for the client. Only the last event has an id, so a broken connection resumes before the others."""
+        """Everything new for the client. Only the last event has an id: a broken connection resumes before them all."""
         view = self._state.view()
         seq = self._state.seq
         found: list[bytes] = []
@@ -134,20 +134,19 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, subscription: Subscription, send_timeout_seconds: float = SEND_TIMEOUT_SECONDS) -> None:
+    def __init__(self, hub: Hub, subscription: Subscription) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub = hub
         self._subscription = subscription
-        self._timeout = send_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.ensure_future(_until_gone(receive))
-        closing = asyncio.ensure_future(self._hub.closing.wait())
-        ends = {gone, closing}
+        """Answer until the client or the server leaves."""
+        gone: asyncio.Future[Any] = asyncio.ensure_future(_until_gone(receive))
+        ends = {gone, asyncio.ensure_future(self._hub.closing.wait())}
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await self._push(ends, lambda body: asyncio.wait_for(_chunk(send, body), self._timeout))
+            await self._push(ends, lambda body: asyncio.wait_for(_chunk(send, body), SEND_TIMEOUT_SECONDS))
             if not gone.done():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:

@@ -23,7 +23,6 @@ WINDOWS: Final = ("15m", "day")
 AGENT_WINDOWS: Final = ("day",)
 SCOPES_A_TURN: Final = 10
 QUEUE_COUNTS: Final = tuple(kpi for kpi in KPIS_OF["queue"] if kpi.unit == "count" and kpi.name in COUNTERS)
-AGENT_COUNTS: Final = tuple(kpi for kpi in KPIS_OF["agent"] if kpi.unit == "count" and kpi.name in COUNTERS)
 QUEUE_NOW: Final = tuple(k for k in NOW_KPIS["queue"] if k.exported and not k.name.startswith("agents_"))
 QUEUE_LABELS: Final = ("queue", "site", "channel")
 AGENT_LABELS: Final = ("agent", "team")
@@ -189,9 +188,6 @@ class FloorMetrics:
         if agent is None:
             return
         labels = [agent_id, self._state.floor.agent(agent_id).team or ""]
-        for kpi in AGENT_COUNTS:
-            value = self._peaks.highest((agent.scope, kpi.name), getattr(agent.live.lifetime, kpi.name))
-            families.counter(f"floorwalker_agent_{kpi.name}", kpi.help, AGENT_LABELS).add_metric(labels, value)
         shown = self._views.agent(view, agent, AGENT_WINDOWS)
         state = state_of(agent, view.now_ms)[0]
         states = families.gauge("floorwalker_agent_state", "1 for the state the agent is in.", (*AGENT_LABELS, "state"))

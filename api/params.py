@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from api.problems import Problem
 from service.domain.calendar import Calendar
 from service.domain.view import WINDOWS
-from service.timetext import parse_moment_ms
+from service.timetext import DAY_MS, parse_moment_ms
 
 
 def split_list(text: str | None) -> list[str]:
@@ -27,7 +27,9 @@ def pick_fields(text: str | None, names: Sequence[str]) -> frozenset[str] | None
     return frozenset(asked) or None
 
 
-def pick_range_ms(from_: str | None, to: str | None, calendar: Calendar, now_ms: int, longest_ms: int) -> tuple[int, int]:
+def pick_range_ms(
+    from_: str | None, to: str | None, calendar: Calendar, now_ms: int, longest_ms: int
+) -> tuple[int, int]:
     """[from, to): dates mean business days of the site; by default the current business day."""
     day_ms = calendar.day_bounds_ms(now_ms)
     since_ms = _moment("from", from_, calendar) if from_ else day_ms[0]
@@ -35,7 +37,7 @@ def pick_range_ms(from_: str | None, to: str | None, calendar: Calendar, now_ms:
     if since_ms >= until_ms:
         raise Problem(400, f"from ({from_}) must be before to ({to})")
     if until_ms - since_ms > longest_ms:
-        raise Problem(400, f"from and to are more than {longest_ms // 86_400_000} days apart, which is all that is kept")
+        raise Problem(400, f"from and to are more than {longest_ms // DAY_MS} days apart, which is all that is kept")
     return since_ms, until_ms
 
 

@@ -1,4 +1,4 @@
-"""Ids in paths may hold anything, and nothing but health is served before the state is complete. Both as one ASGI middleware."""
+"""One ASGI middleware: ids in paths may hold anything, and only health is served before the state is complete."""
 
 from collections.abc import Callable
 from typing import Final
@@ -23,13 +23,14 @@ def unescaped(segment: str) -> str:
 
 
 class Paths:
-    """Routes by the path as it was sent, so that `%2F` within an id is no separator; answers 503 while `why_not` has a reason."""
+    """Routes by the path as sent, so that `%2F` within an id is no separator; 503 while `why_not` has a reason."""
 
     def __init__(self, app: ASGIApp, why_not: Callable[[], str | None]) -> None:
         self._app = app
         self._why_not = why_not
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         if scope["type"] == "http":
             path: str = scope["path"]
             if path.startswith("/v1/"):

@@ -18,8 +18,10 @@ def json_response(body: Any) -> Response:
     return Response(orjson.dumps(body), media_type=JSON, headers={"Cache-Control": "no-store"})
 
 
-def conditional_json(request: Request, head: dict[str, Any], content: dict[str, Any] | list[dict[str, Any]]) -> Response:
-    """JSON of one object, or of a list as `items`, each with the head in it; 304 where the client has this content already.
+def conditional_json(
+    request: Request, head: dict[str, Any], content: dict[str, Any] | list[dict[str, Any]]
+) -> Response:
+    """JSON of one object, or of a list as `items`, each with the head in it; 304 where the client has it already.
 
     The weak ETag is of the content alone: `as_of` and `staleness_seconds`, which always differ, belong in the head.
     """

@@ -40,7 +40,13 @@ def common_level(levels: list[ServiceLevel], default: ServiceLevel) -> tuple[Ser
 
 
 def queues_view(
-    views: Views, view: FloorView, kind: str, name: str, queues: list[QueueScope], windows: Iterable[str], fields: Fields
+    views: Views,
+    view: FloorView,
+    kind: str,
+    name: str,
+    queues: list[QueueScope],
+    windows: Iterable[str],
+    fields: Fields,
 ) -> dict[str, Any]:
     """The roll-up of queues. Agents count once however many of the queues they serve."""
     state = views.state

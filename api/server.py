@@ -1,10 +1,12 @@
 """Runs the API: the tail of the state feed and the HTTP server in one event loop."""
 
 import asyncio
+import errno
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import uvicorn
@@ -29,6 +31,19 @@ class _Server(uvicorn.Server):
     """Ends the live streams before it waits for open connections, and knows whether the tail failed."""
 
     tail_failed = False
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave on SIGTERM and SIGINT; unlike uvicorn's own, do not send the signal to ourselves once more."""
+        loop = asyncio.get_running_loop()
+        leave = (signal.SIGINT, signal.SIGTERM)
+        for number in leave:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in leave:
+                loop.remove_signal_handler(number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the live streams, then do as usual."""
@@ -87,7 +102,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=2048, family=_family(host))
     except OSError as error:
-        raise FailedError(f"port {port} of {host} cannot be used: {error.strerror or error}; choose another with --port") from None
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
+        raise FailedError(f"port {port} of {host} {reason}: choose another one with --port") from None
 
 
 def _family(host: str) -> socket.AddressFamily:

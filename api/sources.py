@@ -8,7 +8,7 @@ from service.floor_state import FloorState
 from service.timetext import format_moment
 
 UNKNOWN: Final = "unknown"
-"""Name of the source of events that do not say theirs, which those that cannot be decoded never do."""
+"""Name for the source of events that do not say theirs; those that cannot be decoded never do."""
 
 FINDINGS: Final = (DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW)
 _REJECTED: Final = "rejected:"
@@ -16,7 +16,7 @@ _REJECTED: Final = "rejected:"
 
 @dataclass(slots=True)
 class SourceTotals:
-    """Counts of one source; `newest_ms` is event time, `received_ms` when the newest event reached Kafka; 0 is never."""
+    """Counts of one source; `newest_ms` is event time, `received_ms` when that reached Kafka; 0 is never."""
 
     by_type: dict[str, int] = field(default_factory=dict)
     findings: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FINDINGS, 0))

@@ -40,7 +40,7 @@ def read(kpis: Iterable[Kpi], reading: Reading, fields: Fields = None) -> Values
 
 
 def level_view(level: ServiceLevel, mixed: bool = False) -> dict[str, Any]:
-    """The service level a ratio is to be read with; threshold and target are null where queues with several are merged."""
+    """The service level a ratio is to be read with; threshold and target are null where several are merged."""
     return {
         "threshold_seconds": None if mixed or level.threshold_ms is None else level.threshold_ms / 1000,
         "target_ratio": None if mixed else level.target_ratio,
@@ -59,7 +59,9 @@ class Views:
         """When the answer is of, and how old the newest event in it is (null before the first)."""
         return {"as_of": format_moment(view.now_ms), "staleness_seconds": self.state.staleness_seconds}
 
-    def queue(self, view: FloorView, queue: QueueScope, windows: Iterable[str], fields: Fields = None) -> dict[str, Any]:
+    def queue(
+        self, view: FloorView, queue: QueueScope, windows: Iterable[str], fields: Fields = None
+    ) -> dict[str, Any]:
         """QueueView without `as_of` and `staleness_seconds`."""
         settings = self.state.floor.queue(queue.queue_id)
         level = settings.service_level
@@ -104,7 +106,9 @@ class Views:
             "service_level_ratio": values["service_level_ratio"],
         }
 
-    def agent(self, view: FloorView, agent: AgentScope, windows: Iterable[str], fields: Fields = None) -> dict[str, Any]:
+    def agent(
+        self, view: FloorView, agent: AgentScope, windows: Iterable[str], fields: Fields = None
+    ) -> dict[str, Any]:
         """AgentView without `as_of` and `staleness_seconds`. `adherence` is null while no schedule is known."""
         settings = self.state.floor.agent(agent.agent_id)
         record = agent.record

@@ -1,7 +1,7 @@
 """The floor as a reader of the state feed sees it: every scope, what changed when, and readings at one moment.
 
-`staleness_seconds` everywhere means: seconds since the newest event contained here reached Kafka. It grows when any link
-of the chain stands still (feed, broker, worker, reader) and also on a quiet floor whose sources send no heartbeats.
+`staleness_seconds` everywhere means: seconds since the newest event contained here reached Kafka. It grows when any
+link of the chain stands still (feed, broker, worker, reader) and also on a quiet floor without heartbeats.
 """
 
 import logging

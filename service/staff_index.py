@@ -1,5 +1,6 @@
 """Agents by state in every queue, kept up to date agent by agent instead of counted anew for each reader."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
@@ -41,7 +42,7 @@ class StaffIndex:
         return before.keys() | after.keys()
 
     def recheck(self, now_ms: int) -> set[str]:
-        """Count agents again whose present state begins only now (after-call work of stated length); returns queue ids."""
+        """Count agents again whose present state begins only now (after-call work of stated length); queue ids."""
         touched: set[str] = set()
         if now_ms >= self._due_ms:
             waiting, self._later, self._due_ms = list(self._later.values()), {}, _NEVER_MS
@@ -59,7 +60,7 @@ class StaffIndex:
 
     def of_queues(self, queue_ids: Iterable[str]) -> Staff:
         """Agents by state who serve any of the queues, each once."""
-        return self.of_agents(set().union(*(self._serving.get(queue_id, set()) for queue_id in queue_ids)))
+        return self.of_agents({name for queue_id in queue_ids for name in self._serving.get(queue_id, ())})
 
     def of_agents(self, scopes: Iterable[str]) -> Staff:
         """Agents by state among the agent scopes given."""
@@ -71,10 +72,12 @@ class StaffIndex:
         return counts
 
     def _remember_later(self, agent: AgentScope, now_ms: int) -> None:
-        since_ms = agent.record.since_ms
-        if since_ms > now_ms:
+        if agent.record.since_ms > now_ms:
+            starts = agent.timeline.starts
+            index = bisect_right(starts, now_ms)
+            next_ms = starts[index] if index < len(starts) else agent.record.since_ms
             self._later[agent.scope] = agent
-            self._due_ms = min(self._due_ms, since_ms)
+            self._due_ms = min(self._due_ms, next_ms)
         else:
             self._later.pop(agent.scope, None)
 

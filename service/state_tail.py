@@ -1,4 +1,4 @@
-"""Reads topics from their first record on and keeps reading: every partition, no consumer group, positions in memory."""
+"""Reads topics from their first record on and keeps reading: every partition, no group, positions in memory."""
 
 import asyncio
 import logging
@@ -38,6 +38,10 @@ class LogLost(Exception):
     """A topic no longer holds what was read from it: it was emptied or made anew."""
 
 
+class TopicsMissing(Exception):
+    """The broker answers, but lacks topics."""
+
+
 class StateTail:
     """Tails topics into a reader for as long as `run` runs; whatever goes wrong is said in the reader's feed status.
 
@@ -74,7 +78,9 @@ class StateTail:
                 self._next.clear()
                 self._reader.reset()
                 self._reader.feed.problem = str(error)
-            except (KafkaError, OSError, asyncio.TimeoutError) as error:
+            except TopicsMissing as error:
+                self._reader.feed.problem = str(error)
+            except (TimeoutError, KafkaError, OSError) as error:
                 self._reader.feed.problem = f"no answer from Kafka at {self._bootstrap}: {_words(error)}"
                 log.warning("%s", self._reader.feed.problem)
             failures = 0 if sum(self._next.values()) != before else failures + 1
@@ -83,7 +89,7 @@ class StateTail:
     async def _read(self) -> None:
         if missing := await self._missing_topics():
             names = " and ".join(missing)
-            raise KafkaError(f"it lacks {names}: run `floorwalker topics create` first")
+            raise TopicsMissing(f"{self._bootstrap} lacks {names}: run `floorwalker topics create` first")
         consumer = AIOKafkaConsumer(
             *self._apply, **self._options(), auto_offset_reset="earliest", fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
             max_poll_records=_MAX_RECORDS, enable_auto_commit=False, request_timeout_ms=10_000,
@@ -140,7 +146,7 @@ class StateTail:
     def _at_end(self, consumer: Any) -> bool:
         """True once everything is read that was there at the newest fetch of each partition.
 
-        The fetch's highwater is asked, not the offset that `ListOffsets` gives: on the embedded broker that one is short.
+        The fetch's highwater is asked, not the offset of `ListOffsets`, which is short on the embedded broker.
         """
         ends = {partition: consumer.highwater(partition) for partition in self._next}
         return all(end is not None and self._next[partition] >= end for partition, end in ends.items())
@@ -164,7 +170,8 @@ class StateTail:
         if not newest_ms:
             return
         silent_ms = now_ms - newest_ms
-        feed.problem = f"no answer from Kafka at {self._bootstrap} for {silent_ms // 1000} s" if silent_ms > SILENT_MS else None
+        silence = f"no answer from Kafka at {self._bootstrap} for {silent_ms // 1000} s"
+        feed.problem = silence if silent_ms > SILENT_MS else None
 
 
 def _words(error: BaseException) -> str:

@@ -1,19 +1,21 @@
-"""Totals of rolling windows, of the interval and of the day, merged once and kept until one of their buckets changes."""
+"""Totals of rolling windows, of the interval and the day, merged once and kept until one of their buckets changes."""
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from service.domain.scopes import Interval
 from service.domain.totals import COUNTERS, LONGEST_KEPT, Totals
 
 BLOCK_PANES: Final = 6
-"""Panes merged into one block, so that an hour of 360 panes is 60 merges; a window's ends need not fall on a block's."""
+"""Panes merged into one block, so that an hour of 360 panes is 60 merges."""
 
 _BLOCKS_KEPT: Final = 200
 _BOUNDS_KEPT: Final = 4
 K = TypeVar("K")
 _counters = attrgetter(*COUNTERS)
+_COUNTED: Final = tuple(name for name in Totals.__struct_fields__ if isinstance(getattr(Totals(), name), dict))
+_LONGEST: Final = tuple(name for name in Totals.__struct_fields__ if isinstance(getattr(Totals(), name), list))
 
 
 def merged(parts: Sequence[Totals]) -> Totals:
@@ -21,14 +23,12 @@ def merged(parts: Sequence[Totals]) -> Totals:
     if not parts:
         return Totals()
     sums = map(sum, zip(*map(_counters, parts), strict=True))
-    return Totals(
-        **dict(zip(COUNTERS, sums, strict=True)),
-        wait_sketch=_merged_counts([part.wait_sketch for part in parts]),
-        handle_sketch=_merged_counts([part.handle_sketch for part in parts]),
-        longest_waits_ms=_longest([part.longest_waits_ms for part in parts]),
-        longest_abandon_waits_ms=_longest([part.longest_abandon_waits_ms for part in parts]),
-        reasons=_merged_counts([part.reasons for part in parts]),
-    )
+    fields: dict[str, Any] = dict(zip(COUNTERS, sums, strict=True))
+    for name in _COUNTED:
+        fields[name] = _merged_counts([getattr(part, name) for part in parts])
+    for name in _LONGEST:
+        fields[name] = _longest([getattr(part, name) for part in parts])
+    return Totals(**fields)
 
 
 def _merged_counts(parts: list[dict[K, int]]) -> dict[K, int]:

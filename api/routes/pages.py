@@ -10,7 +10,11 @@ from api.context import Context
 from api.problems import Problem
 
 FOLDER: Final = Path(__file__).parents[1] / "wallboard"
-TYPES: Final = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",

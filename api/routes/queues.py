@@ -97,7 +97,7 @@ def router(context: Context) -> APIRouter:
 
 
 def balance(parts: list[Totals], waiting: int) -> dict[str, Any]:
-    """offered against answered + abandoned + flowed out + callback requested + cancelled + waiting."""
+    """Offered against answered + abandoned + flowed out + callback requested + cancelled + waiting."""
     sums = {name: sum(getattr(part, name) for part in parts) for name in ("offered", *OUTCOMES)}
     difference = sums["offered"] - sum(sums[name] for name in OUTCOMES) - waiting
     return {**sums, "waiting": waiting, "difference": difference, "balanced": difference == 0}

@@ -21,7 +21,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/stream", summary="Server-sent events: the view of each scope when it changes, and heartbeats")
     async def stream(
-        scopes: Annotated[str | None, Query(description="such as queue:sales,agent:1001; all queues by default")] = None,
+        scopes: Annotated[str | None, Query(description="as queue:sales,agent:1001; default: all queues")] = None,
         scope: Annotated[list[str] | None, Query(description="one scope, which may hold commas; repeatable")] = None,
         windows: Text = DEFAULT_WINDOWS,
         last_event_id: Annotated[str | None, Header()] = None,

@@ -14,7 +14,8 @@ def centre() -> Centre:
     made.agent_state("1001", "ready", ago_ms=1_800_000, queues=("sales", "mail"))
     made.agent_state("bob", "not_ready", ago_ms=600_000, reason="break")
     made.call("c1", wait_ms=10_000, agent="1001", ago_ms=1_200_000)
-    made.event("leg.ended", made.now_ms - 1_100_000, contact_id="c1", leg_id="c1/1/1", queue_id="sales", agent_id="1001", visit_id="c1/1")
+    leg = {"contact_id": "c1", "visit_id": "c1/1", "leg_id": "c1/1/1", "queue_id": "sales", "agent_id": "1001"}
+    made.event("leg.ended", made.now_ms - 1_100_000, **leg)
     made.call("c2", wait_ms=40_000, ago_ms=300_000)
     made.call("c3", wait_ms=30_000, agent="1001", ago_ms=60_000)
     made.call("c4", ODD_ID, wait_ms=5_000, agent="7", ago_ms=30_000)

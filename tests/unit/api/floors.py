@@ -1,4 +1,4 @@
-"""A floor whose state was made by the domain code, as the state feed would bring it, and a client of the API over it."""
+"""A floor whose state was made by the domain code, as the state feed brings it, and a client of the API over it."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class Centre:
 
     def event(self, type_: str, at_ms: int | None = None, **fields: Any) -> None:
         """One event at `at_ms` (now by default), received now."""
-        self.offset += 1
         at_ms = self.now_ms if at_ms is None else at_ms
-        event = {"event_id": f"e{self.offset}", "type": type_, "occurred_at_ms": at_ms, "source": "pbx", **fields}
+        event = {"event_id": f"e{self.offset + 1}", "type": type_, "occurred_at_ms": at_ms, "source": "pbx", **fields}
         self.raw(orjson.dumps(event))
 
     def raw(self, record: bytes) -> None:
         """One record of `cti.events`; one that is refused is only counted."""
+        self.offset += 1
         try:
             facts = self.correlate.take(record, self.now_ms, self.offset)
         except InvalidEvent:
@@ -84,7 +84,9 @@ class Centre:
         self.state.feed.caught_up = True
         self.state.feed.problem = None
 
-    def call(self, name: str, queue: str = "sales", *, wait_ms: int = 10_000, agent: str | None = None, ago_ms: int = 0) -> None:
+    def call(
+        self, name: str, queue: str = "sales", *, wait_ms: int = 10_000, agent: str | None = None, ago_ms: int = 0
+    ) -> None:
         """A call queued `ago_ms` + `wait_ms` before now; answered by the agent, or abandoned without one."""
         ended_ms = self.now_ms - ago_ms
         ids = {"contact_id": name, "visit_id": f"{name}/1", "queue_id": queue}
@@ -98,7 +100,9 @@ class Centre:
         """A visit that waits since `ago_ms` before now."""
         self.event("visit.queued", self.now_ms - ago_ms, contact_id=name, visit_id=f"{name}/1", queue_id=queue)
 
-    def agent_state(self, agent: str, state: str, *, ago_ms: int = 0, queues: tuple[str, ...] = ("sales",), **more: Any) -> None:
+    def agent_state(
+        self, agent: str, state: str, *, ago_ms: int = 0, queues: tuple[str, ...] = ("sales",), **more: Any
+    ) -> None:
         """The agent is in the state since `ago_ms` before now."""
         fields = {"agent_id": agent, "state": state, "queues": list(queues), **more}
         self.event("agent.state_changed", self.now_ms - ago_ms, **fields)

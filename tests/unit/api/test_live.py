@@ -1,0 +1,186 @@
+"""Server-sent events: what is sent, when, to whom, and what a slow or surplus client gets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+
+from api import live
+from api.settings import ApiSettings
+from tests.unit.api.floors import Centre, get
+
+
+@dataclass
+class Event:
+    """One event as a browser would see it."""
+
+    name: str
+    data: dict[str, Any]
+    id: str | None
+
+
+class Client:
+    """Talks to the app as a server would; `accepting` False: it takes nothing."""
+
+    def __init__(self, app: Any, path: str, headers: dict[str, str] | None = None) -> None:
+        self._app = app
+        route, _, query = path.partition("?")
+        self._scope = {
+            "type": "http", "method": "GET", "path": route, "raw_path": route.encode(), "query_string": query.encode(),
+            "headers": [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()], "http_version": "1.1",
+            "scheme": "http", "server": ("api", 80), "root_path": "",
+        }  # fmt: skip
+        self.accepting = True
+        self.status = 0
+        self.events: list[Event] = []
+        self.news = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._asked = False
+
+    async def run(self) -> None:
+        """One request, until either side leaves."""
+        await self._app(self._scope, self._receive, self._send)
+
+    def leave(self) -> None:
+        """Close the connection."""
+        self._gone.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for events until the condition is true."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self.news.clear()
+                await self.news.wait()
+
+    def of(self, name: str) -> list[Event]:
+        """The events of one name."""
+        return [event for event in self.events if event.name == name]
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif not self.accepting:
+            await asyncio.Event().wait()
+        for block in message.get("body", b"").decode().split("\n\n"):
+            lines = dict(line.split(": ", 1) for line in block.splitlines())
+            if "data" in lines:
+                self.events.append(Event(lines["event"], orjson.loads(lines["data"]), lines.get("id")))
+        self.news.set()
+
+
+@asynccontextmanager
+async def connected(app: Any, path: str, headers: dict[str, str] | None = None) -> AsyncIterator[Client]:
+    """A client whose request runs beside the test."""
+    client = Client(app, path, headers)
+    task = asyncio.create_task(client.run())
+    try:
+        yield client
+        client.leave()
+        await asyncio.wait_for(task, 10)
+    finally:
+        task.cancel()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter pauses, so that tests need not wait for them."""
+    monkeypatch.setattr(live, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.05)
+
+
+async def test_every_queue_comes_first_and_then_only_what_changed(centre: Centre) -> None:
+    async with connected(centre.app(), "/v1/stream") as client:
+        await client.until(lambda: len(client.of("queue")) == 3)
+        assert client.of("queue")[0].data["scope"] == "queue:sales"
+        assert set(client.of("queue")[0].data["windows"]) == {"15m", "day"}
+        centre.queued("m1", "mail")
+        centre.flush()
+        await client.until(lambda: len(client.of("queue")) == 4)
+        assert (client.events[-1].data["id"], client.events[-1].data["now"]["waiting"]) == ("mail", 1)
+
+
+async def test_chosen_scopes_alone_are_sent(centre: Centre) -> None:
+    async with connected(centre.app(), "/v1/stream?scopes=agent:bob,queue:mail&windows=5m") as client:
+        await client.until(lambda: len(client.events) >= 3)
+        assert [e.data["scope"] for e in client.events if e.name != "heartbeat"] == ["agent:bob", "queue:mail"]
+        assert client.of("agent")[0].data["state_reason"] == "break"
+
+
+async def test_a_quiet_stream_has_heartbeats_with_the_age_of_the_state(centre: Centre) -> None:
+    async with connected(centre.app(), "/v1/stream?scopes=queue:mail") as client:
+        await client.until(lambda: len(client.of("heartbeat")) >= 1)
+        centre.now_ms += 3_000
+        count = len(client.of("heartbeat"))
+        await client.until(lambda: len(client.of("heartbeat")) > count)
+        assert client.of("heartbeat")[-1].data["staleness_seconds"] == 3
+
+
+async def test_a_quiet_queue_is_sent_again_when_its_windows_have_moved_on(centre: Centre) -> None:
+    async with connected(centre.app(), "/v1/stream?scopes=queue:sales") as client:
+        await client.until(lambda: len(client.of("queue")) == 1)
+        centre.now_ms += 16 * 60_000
+        await client.until(lambda: len(client.of("queue")) == 2)
+        assert [e.data["windows"]["15m"]["offered"] for e in client.of("queue")] == [3, 0]
+
+
+async def test_a_client_that_comes_back_gets_only_what_it_missed(centre: Centre) -> None:
+    app = centre.app()
+    async with connected(app, "/v1/stream") as client:
+        await client.until(lambda: len(client.of("queue")) == 3)
+        assert [event.id is not None for event in client.of("queue")] == [False, False, True]
+        last = client.of("queue")[-1].id
+    centre.queued("m1", "mail")
+    centre.flush()
+    async with connected(app, "/v1/stream", {"Last-Event-ID": str(last)}) as again:
+        await again.until(lambda: len(again.of("queue")) == 1 and len(again.of("heartbeat")) >= 2)
+        assert [event.data["id"] for event in again.of("queue")] == ["mail"]
+
+
+async def test_an_event_id_of_another_process_means_everything(centre: Centre) -> None:
+    async with connected(centre.app(), "/v1/stream", {"Last-Event-ID": "deadbeef.0-99"}) as client:
+        await client.until(lambda: len(client.of("queue")) == 3)
+
+
+async def test_a_client_that_takes_nothing_is_dropped_and_holds_up_nobody(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SEND_TIMEOUT_SECONDS", 0.1)
+    app = centre.app()
+    slow = Client(app, "/v1/stream")
+    slow.accepting = False
+    task = asyncio.create_task(slow.run())
+    async with connected(app, "/v1/stream") as quick_one:
+        await quick_one.until(lambda: len(quick_one.of("queue")) == 3)
+        await asyncio.wait_for(task, 10)
+        assert app.state.context.hub.clients == 1
+
+
+async def test_one_client_too_many_is_told_so(centre: Centre) -> None:
+    app = centre.app(ApiSettings(stream_clients=1))
+    async with connected(app, "/v1/stream") as client:
+        await client.until(lambda: len(client.events) > 0)
+        refused = await get(app, "/v1/stream")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert app.state.context.hub.clients == 0
+
+
+async def test_streams_end_when_the_server_closes(centre: Centre) -> None:
+    app = centre.app()
+    client = Client(app, "/v1/stream")
+    task = asyncio.create_task(client.run())
+    await client.until(lambda: len(client.events) > 0)
+    app.state.context.hub.close()
+    await asyncio.wait_for(task, 10)
