@@ -53,7 +53,9 @@ def _invalid(message: str) -> InvalidEvent:
         name = found.group(1) if found else "?"
         return InvalidEvent("missing_field", name)
     where = _PATH.search(message)
-    field = where.group(1) if where else ""
+    if where is None:  # nothing in the record is wrong, but the record itself: it is an array, a number, a text
+        return InvalidEvent("bad_json", message)
+    field = where.group(1)
     if field == "type":
         return InvalidEvent("unknown_type", message)
     if field == "occurred_at_ms":
