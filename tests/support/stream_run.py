@@ -1,0 +1,182 @@
+"""The whole way of an event for tests: topics, worker and API as processes of the real command, and the state feed read back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from service.config import load_config
+from service.embedded import free_port
+from service.processes import Child, Processes
+from service.topics import create_topics
+from tests.support.feed_tail import FeedTail
+from tests.support.same_numbers import api_differences, differences, feed_rows, report_rows
+
+ROOT = Path(__file__).parents[2]
+EVENTS = "cti.events"
+LARGEST_RECORD_BYTES = 4 << 20
+API_TIMEOUT_S = 10.0
+
+Record = tuple[bytes | None, bytes | None]
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording as the commands take it: files, their format, and the configuration they are read with."""
+
+    files: Sequence[Path]
+    format: str
+    config: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """What `ingest` and `report` are told."""
+        return [*map(str, self.files), "--format", self.format, "--config", str(self.config)]
+
+
+def run_report(source: Source, attribution: str = "outcome") -> Report:
+    """What `floorwalker report` says of the recording."""
+    command = [sys.executable, "-m", "service.main", "report", *source.arguments, "--attribution", attribution, "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    report: Report = json.loads(done.stdout)
+    return report
+
+
+class StreamRun:
+    """One broker's topics and the processes over them, as an asynchronous context manager.
+
+    `embedded` says which kind of broker `bootstrap` is: it has no producer ids, and its topics are gone with it. The
+    topics have fixed names, so a broker serves one run at a time.
+    """
+
+    def __init__(self, bootstrap: str, config: Path, folder: Path, *, embedded: bool, partitions: int = 3) -> None:
+        self.bootstrap = bootstrap
+        self.config = config
+        self.folder = folder
+        self.embedded = embedded
+        self.partitions = partitions
+        self.sent = 0
+        self.feed = FeedTail(bootstrap)
+        self._api: str | None = None
+        self._processes = Processes(folder)
+        self._started = 0
+
+    async def __aenter__(self) -> Self:
+        create_topics(self.bootstrap, self.partitions, 1)
+        await self.feed.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.feed.stop()
+        self._processes.__exit__(kind, error, trace)
+
+    # --- processes --------------------------------------------------------------------------------------------------
+
+    def start_worker(self, *more: str) -> Child:
+        """Start one more worker with a data directory of its own; its output is in a file beside it."""
+        self._started += 1
+        name = f"worker-{self._started}"
+        arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config), *more]
+        arguments += ["--data-dir", str(self.folder / name), "--session-timeout-seconds", "2"]
+        if self.embedded:
+            arguments.append("--embedded")
+        return self._processes.start(name, "worker", *arguments)
+
+    def start_api(self) -> None:
+        """Start an API whose clock is the newest event."""
+        port = free_port()
+        arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config), "--clock", "stream"]
+        self._processes.start("api", "api", *arguments, "--port", str(port), "--data-dir", str(self.folder / "api"))
+        self._api = f"http://127.0.0.1:{port}"
+
+    def kill(self, child: Child) -> None:
+        """Kill -9 a worker."""
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait(10_000)
+        self._processes.stop(child)
+
+    def stop(self, child: Child) -> None:
+        """Stop a worker in an orderly way."""
+        self._processes.stop(child)
+
+    def check(self) -> None:
+        """Raise ChildDied if a process ended by itself."""
+        self._processes.check()
+
+    # --- events in --------------------------------------------------------------------------------------------------
+
+    async def ingest(self, source: Source, *more: str) -> int:
+        """Send a recording with the real command; returns how many events it sent."""
+        self._started += 1
+        state = self.folder / f"ingest-{self._started}.state"
+        command = [sys.executable, "-m", "service.main", "ingest", *source.arguments, "--state", str(state), *more]
+        process = await asyncio.create_subprocess_exec(
+            *command, "--bootstrap", self.bootstrap, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        out, err = await process.communicate()
+        assert process.returncode == 0, err.decode()
+        sent = int(out.split()[0])
+        self.sent += sent
+        return sent
+
+    async def send(self, records: Sequence[Record], topic: str = EVENTS) -> None:
+        """Append records as they are, in their order within a key."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, acks="all", linger_ms=20, max_batch_size=1 << 20,
+            max_request_size=2 * LARGEST_RECORD_BYTES, enable_idempotence=not self.embedded,
+        )  # fmt: skip
+        await producer.start()
+        try:
+            await asyncio.gather(*[await producer.send(topic, value=value, key=key) for key, value in records])
+        finally:
+            await producer.stop()
+        if topic == EVENTS:
+            self.sent += len(records)
+
+    # --- state out --------------------------------------------------------------------------------------------------
+
+    async def settle(self, timeout_s: float = 60.0) -> None:
+        """Return when everything that was sent is in the state feed and the feed has been read to its end."""
+        try:
+            await self.feed.until_applied(self.sent, self.check, timeout_s)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{self.logs()}") from None
+
+    async def differences(self, source: Source, attribution: str = "outcome") -> list[str]:
+        """Where the state feed, or else the API if one was started, does not say what `report` says; call after `settle`.
+
+        The API reads the feed by itself, so it is asked again for a while before a difference counts.
+        """
+        report = await asyncio.to_thread(run_report, source, attribution)
+        floor = load_config(self.config).floor()
+        wrong = differences(report_rows(report), feed_rows(self.feed, floor, attribution, report["cut_off"]))
+        if wrong or self._api is None:
+            return ["state feed:", *wrong] if wrong else []
+        async with httpx.AsyncClient(base_url=self._api, timeout=10) as client:
+            deadline = time.monotonic() + API_TIMEOUT_S
+            while wrong := await api_differences(client, report, attribution):
+                if time.monotonic() > deadline:
+                    return ["API:", *wrong]
+                await self.feed.read()  # a moment, and no more than that
+        return []
+
+    def logs(self) -> str:
+        """The end of every process's output."""
+        return "\n".join(f"--- {p.name}\n{p.read_text(errors='replace')[-3000:]}" for p in self.folder.glob("*.log"))
