@@ -52,7 +52,9 @@ def _answered(draw: st.DrawFn, tape: _Tape, queue: str, agent: str, visit: str, 
 
 def _ended(draw: st.DrawFn, tape: _Tape, agent: str, visit: str, leg: str) -> None:
     about = {"visit_id": visit, "agent_id": agent, "leg_id": leg}
-    tape.tell("leg.ended", draw(seconds), **about, **draw(st.sampled_from([{}, {"talk_ms": 20_000}, {"hold_ms": 3_000}])))
+    tape.tell(
+        "leg.ended", draw(seconds), **about, **draw(st.sampled_from([{}, {"talk_ms": 20_000}, {"hold_ms": 3_000}]))
+    )
     wrap = draw(st.sampled_from(["none", "planned", "timed", "end only", "both"]))
     if wrap in ("planned", "both"):
         tape.tell("leg.wrapup_started", 0, **about, acw_ms=30_000)

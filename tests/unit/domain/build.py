@@ -109,9 +109,7 @@ def standing(facts: Iterable[AnyFact]) -> dict[str, list[tuple[float, str, int]]
         if isinstance(fact, LegMoved):
             for at_ms, phase, count in fact.moves:
                 found[fact.scope][(at_ms - T0) / 1000, PHASES[phase]] += count
-    return {
-        scope: sorted((*move, count) for move, count in counts.items() if count) for scope, counts in found.items()
-    }
+    return {scope: sorted((*move, count) for move, count in counts.items() if count) for scope, counts in found.items()}
 
 
 def scope_totals(store: AggregateStore, scope: str, by_arrival: bool = False) -> Totals:
@@ -133,6 +131,8 @@ def aggregate(events: Iterable[Event], floor: Floor | None = None, live: bool = 
             continue
         for fact in facts:
             store.apply(fact)
+    for agent in store.scopes.agents.values():
+        agent.timeline.show()
     return store
 
 

@@ -36,7 +36,9 @@ def agent_of(store: AggregateStore) -> AgentScope:
 def line(events: list[Event], until_s: float = 1_000) -> Line:
     """(since, until, state) in seconds, without what is unknown."""
     segments = agent_of(aggregate(events)).timeline.segments(0, ms(until_s))
-    return [((s.since_ms - ms(0)) / 1000, (s.until_ms - ms(0)) / 1000, s.state) for s in segments if s.state != "unknown"]
+    return [
+        ((s.since_ms - ms(0)) / 1000, (s.until_ms - ms(0)) / 1000, s.state) for s in segments if s.state != "unknown"
+    ]
 
 
 def seconds(events: list[Event], until_s: float = 1_000) -> dict[str, float]:
@@ -93,7 +95,10 @@ def test_after_call_work_of_stated_length_ends_by_itself() -> None:
 
 
 def test_a_state_of_no_length_leaves_no_trace() -> None:
-    blink = [event("agent.state_changed", 20, state="not_ready", seq=1), event("agent.state_changed", 20, state="ready", seq=2)]
+    blink = [
+        event("agent.state_changed", 20, state="not_ready", seq=1),
+        event("agent.state_changed", 20, state="ready", seq=2),
+    ]
     assert line([LOGIN, *blink, LOGOUT], 100) == [(0, 100, "ready")]
 
 
@@ -141,7 +146,9 @@ def test_a_pause_in_one_of_two_queues_is_no_pause_of_the_agent() -> None:
 
 def test_an_agent_paused_in_all_queues_is_not_ready() -> None:
     joined = [in_queue("agent.queue_joined", 0, queue) for queue in ("sales", "service")]
-    paused = [in_queue("agent.state_changed", at, queue, state="not_ready") for at, queue in ((10, "sales"), (20, "service"))]
+    paused = [
+        in_queue("agent.state_changed", at, queue, state="not_ready") for at, queue in ((10, "sales"), (20, "service"))
+    ]
     back = in_queue("agent.state_changed", 50, "sales", state="ready")
     assert line([*joined, *paused, back], 60) == [(0, 20, "ready"), (20, 50, "not_ready"), (50, 60, "ready")]
 

@@ -1,4 +1,4 @@
-"""The floor's state: each fact once, in the buckets it belongs to, however often and in whatever parts it is delivered."""
+"""The floor's state: each fact once, in the buckets it belongs to, however often and in whatever parts it comes."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -71,7 +71,7 @@ def expiring(*at_s: float, floor: Floor | None = None) -> AggregateStore:
     return store
 
 
-# --- exactly once -------------------------------------------------------------------------------------------------------
+# --- exactly once ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cut", range(len(CALL) + 1))
@@ -144,7 +144,7 @@ def test_state_of_another_schema_is_refused() -> None:
         AggregateStore(Floor()).load(store.drain())
 
 
-# --- waiting and corrections ----------------------------------------------------------------------------------------------
+# --- waiting and corrections ----------------------------------------------------------------------------------------
 
 
 def test_who_waits_is_known_by_visit_and_gone_when_the_visit_leaves() -> None:
@@ -165,7 +165,11 @@ def test_a_visit_that_left_becomes_a_tombstone_of_the_waiting() -> None:
 
 
 def test_a_correction_leaves_totals_as_if_it_had_been_right_at_once() -> None:
-    wrong_first = [event("visit.queued", 0), event("visit.answered", 30, agent_id="1001"), event("visit.flowed_out", 20)]
+    wrong_first = [
+        event("visit.queued", 0),
+        event("visit.answered", 30, agent_id="1001"),
+        event("visit.flowed_out", 20),
+    ]
     store, right = aggregate(wrong_first, live=True), aggregate([wrong_first[0], wrong_first[2]], live=True)
     sales, expected = store.scopes.queues[SALES], right.scopes.queues[SALES]
     assert total_of(list(sales.panes.values())) == total_of(list(expected.panes.values()))
@@ -183,7 +187,7 @@ def test_a_retraction_that_comes_before_its_fact_cancels_out() -> None:
     assert store.scopes.queues[SALES].waiting == {}
 
 
-# --- buckets --------------------------------------------------------------------------------------------------------------
+# --- buckets --------------------------------------------------------------------------------------------------------
 
 
 def test_each_fact_falls_into_the_interval_of_its_attribution() -> None:
@@ -230,7 +234,7 @@ def test_panes_are_ten_seconds_of_a_queue_and_a_minute_of_an_agent() -> None:
     assert {n: pane.handled for n, pane in agent.panes.items() if pane.handled} == {ms(70) // AGENT_PANE_MS: 1}
 
 
-# --- expiry and revisions -------------------------------------------------------------------------------------------------
+# --- expiry and revisions -------------------------------------------------------------------------------------------
 
 
 def test_old_panes_are_forgotten_and_become_tombstones() -> None:
@@ -280,6 +284,7 @@ def test_an_agents_stretches_are_forgotten_after_a_day_but_the_present_state_is_
         store.apply_batch(batch([(offset, fact) for fact in facts], newest_s=at_s))
     agent = store.scopes.agents[AGENT]
     assert ms(12 * HOUR_S) < agent.timeline.starts[0] < ms(14 * HOUR_S)
+    agent.timeline.show()
     assert agent.record.state == "not_ready"
     assert scope_totals(store, AGENT).login_ms == (39 * HOUR_S + 60) * 1000
 
@@ -315,7 +320,7 @@ def test_revisions_go_on_after_a_restart() -> None:
     assert revisions(after) == {0: 2}
 
 
-# --- counts of queue and agent --------------------------------------------------------------------------------------------
+# --- counts of queue and agent --------------------------------------------------------------------------------------
 
 
 def test_a_call_counts_for_its_queue_and_its_agent() -> None:

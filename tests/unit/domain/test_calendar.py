@@ -62,14 +62,26 @@ def test_a_day_has_as_many_intervals_as_its_clock_says(zone: str, noon: str, min
 @pytest.mark.parametrize(
     ("zone", "reset_minutes", "moment", "start", "day"),
     [
-        pytest.param("Europe/Berlin", 0, "2026-11-20T23:30", "2026-11-20T23:00", "2026-11-21", id="after local midnight"),
+        pytest.param(
+            "Europe/Berlin", 0, "2026-11-20T23:30", "2026-11-20T23:00", "2026-11-21", id="after local midnight"
+        ),
         pytest.param("Europe/Berlin", 0, "2026-11-20T22:59", "2026-11-19T23:00", "2026-11-20", id="before it"),
-        pytest.param("America/Montreal", 0, "2026-11-21T04:59", "2026-11-20T05:00", "2026-11-20", id="west of Greenwich"),
-        pytest.param("Europe/Berlin", 240, "2026-11-21T02:59", "2026-11-20T03:00", "2026-11-20", id="before a reset at 4"),
-        pytest.param("Europe/Berlin", 240, "2026-11-21T03:00", "2026-11-21T03:00", "2026-11-21", id="after a reset at 4"),
+        pytest.param(
+            "America/Montreal", 0, "2026-11-21T04:59", "2026-11-20T05:00", "2026-11-20", id="west of Greenwich"
+        ),
+        pytest.param(
+            "Europe/Berlin", 240, "2026-11-21T02:59", "2026-11-20T03:00", "2026-11-20", id="before a reset at 4"
+        ),
+        pytest.param(
+            "Europe/Berlin", 240, "2026-11-21T03:00", "2026-11-21T03:00", "2026-11-21", id="after a reset at 4"
+        ),
         pytest.param("Europe/Berlin", 1380, "2026-11-21T21:00", "2026-11-20T22:00", "2026-11-20", id="a reset at 23"),
-        pytest.param("Europe/Berlin", 150, "2026-03-29T06:00", "2026-03-29T01:30", "2026-03-29", id="a reset that is skipped"),
-        pytest.param("Europe/Berlin", 150, "2026-10-25T06:00", "2026-10-25T00:30", "2026-10-25", id="a reset that comes twice"),
+        pytest.param(
+            "Europe/Berlin", 150, "2026-03-29T06:00", "2026-03-29T01:30", "2026-03-29", id="a reset that is skipped"
+        ),
+        pytest.param(
+            "Europe/Berlin", 150, "2026-10-25T06:00", "2026-10-25T00:30", "2026-10-25", id="a reset that comes twice"
+        ),
     ],
 )
 def test_the_business_day_begins_at_the_sites_reset_time(

@@ -159,7 +159,9 @@ def test_a_time_ahead_within_the_allowed_skew_stands() -> None:
         pytest.param(b'{"type": "visit.vanished"}', "unknown_type", id="an unknown type"),
         pytest.param(encode_event(CALL[0]).replace(b'"queue_id"', b'"cue_id"'), "missing_field", id="no queue"),
         pytest.param(encode_event(CALL[0]).replace(b'"sales"', b"7"), "bad_field", id="a number for a queue"),
-        pytest.param(encode_event(CALL[0]).replace(str(ms(0)).encode(), b'"noon"'), "bad_timestamp", id="time in words"),
+        pytest.param(
+            encode_event(CALL[0]).replace(str(ms(0)).encode(), b'"noon"'), "bad_timestamp", id="time in words"
+        ),
         pytest.param(encode_event(CALL[0]).replace(str(ms(0)).encode(), b"7"), "bad_timestamp", id="1970"),
         pytest.param(b'"' + b"x" * 300_000 + b'"', "too_large", id="300 kB"),
     ],

@@ -126,8 +126,10 @@ def test_rona_then_an_answer_by_a_colleague() -> None:
 def test_an_answer_of_the_visit_belongs_to_the_leg_it_names() -> None:
     answered = event("visit.answered", 10, agent_id="1001", leg_id="L2")
     legs = [
-        event("leg.alerting", 1, leg_id="L1"), event("leg.alerting", 7, leg_id="L2"), event("leg.missed", 6, leg_id="L1"),
-    ]  # fmt: skip
+        event("leg.alerting", 1, leg_id="L1"),
+        event("leg.alerting", 7, leg_id="L2"),
+        event("leg.missed", 6, leg_id="L1"),
+    ]
     for order in ([QUEUED, answered, *legs], [*legs, answered, QUEUED]):
         story = Story(*order)
         rings = [(1, "reserved", 1), (6, "reserved", -1), (7, "reserved", 1), (10, "reserved", -1)]

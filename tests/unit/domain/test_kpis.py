@@ -1,0 +1,108 @@
+"""The KPI registry: every row can be read, on nothing as on much, and is named as users know it."""
+
+import pytest
+
+from service.domain.kpis import KPIS, KPIS_OF, Kind, Reading, read_kpis
+from service.domain.totals import COUNTERS, Totals
+
+PROMISED: dict[Kind, set[str]] = {
+    "queue": set(
+        """offered answered abandoned short_abandoned flowed_out callback_requested cancelled refused answered_in_threshold
+        abandoned_in_threshold waiting waiting_over_threshold handled handled_contacts missed transferred_out transferred_in
+        consulted conferenced holds oldest_wait_seconds asa_seconds max_wait_seconds average_abandon_seconds
+        max_abandon_wait_seconds wait_p50_seconds wait_p90_seconds wait_p95_seconds expected_wait_seconds
+        average_talk_seconds average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
+        hold_seconds acw_seconds ring_seconds wait_seconds abandon_wait_seconds service_level_ratio
+        service_level_answered_only_ratio service_level_abandon_negative_ratio service_level_abandon_ignored_ratio
+        service_level_abandon_positive_ratio service_level_short_positive_ratio service_level_genesys_ratio
+        service_level_dequeued_ratio answer_ratio abandonment_ratio callback_ratio transfer_ratio agents_staffed
+        agents_available agents_reserved agents_on_contact agents_acw agents_not_ready""".split()
+    ),
+    "agent": set(
+        """answered handled handled_contacts missed transferred_out transferred_in consulted conferenced holds
+        average_talk_seconds average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
+        hold_seconds acw_seconds ring_seconds login_seconds available_seconds on_contact_seconds acw_state_seconds
+        not_ready_seconds state_seconds transfer_ratio occupancy_ratio utilisation_ratio contacts_per_hour""".split()
+    ),
+}
+KINDS = pytest.mark.parametrize("kind", ["queue", "agent"])
+BUSY = Totals(
+    offered=100, answered=80, abandoned=12, short_abandoned=4, flowed_out=3, callback_requested=2, cancelled=1,
+    answered_in_threshold=60, abandoned_in_threshold=6, wait_ms=1_600_000, abandon_wait_ms=360_000, missed=5, rung=85,
+    ring_ms=425_000, handled=80, handled_contacts=75, held=10, holds=15, transferred_out=8, talk_ms=16_000_000,
+    hold_ms=600_000, acw_ms=2_400_000, available_ms=4_000_000, reserved_ms=500_000, on_contact_ms=17_000_000,
+    acw_state_ms=2_500_000, not_ready_ms=1_000_000, login_ms=25_000_000, wait_sketch={500: 80},
+    longest_waits_ms=[20_000, 95_500], longest_abandon_waits_ms=[61_000],
+)  # fmt: skip
+NOW = Reading(BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000)
+
+
+@KINDS
+def test_the_names_are_those_promised(kind: Kind) -> None:
+    assert {kpi.name for kpi in KPIS_OF[kind]} == PROMISED[kind]
+
+
+def test_no_name_is_given_twice() -> None:
+    assert len({kpi.name for kpi in KPIS}) == len(KPIS)
+
+
+@pytest.mark.parametrize("kpi", KPIS, ids=[kpi.name for kpi in KPIS])
+def test_a_row_is_complete_and_its_name_tells_its_unit(kpi) -> None:  # type: ignore[no-untyped-def]
+    assert kpi.help.endswith(".") and kpi.chinese and kpi.scopes
+    assert (kpi.unit == "seconds") == kpi.name.endswith("_seconds")
+    assert (kpi.unit == "ratio") == kpi.name.endswith("_ratio")
+
+
+@KINDS
+def test_of_nothing_counts_and_sums_are_zero_and_the_rest_is_undefined(kind: Kind) -> None:
+    found = read_kpis(kind, Reading(Totals()))
+    for kpi in KPIS_OF[kind]:
+        summed = f"{kpi.name.removesuffix('_seconds')}_ms" in COUNTERS or kpi.name in COUNTERS
+        assert found[kpi.name] == (0 if summed else None), kpi.name
+
+
+@KINDS
+def test_on_a_busy_floor_everything_is_defined_but_what_needs_a_moment(kind: Kind) -> None:
+    undefined = {name for name, value in read_kpis(kind, NOW).items() if value is None}
+    assert undefined == ({"expected_wait_seconds"} if kind == "queue" else set())
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("queue", "asa_seconds", 20.0),
+        ("queue", "average_abandon_seconds", 30.0),
+        ("queue", "max_wait_seconds", 95.5),
+        ("queue", "max_abandon_wait_seconds", 61.0),
+        ("queue", "oldest_wait_seconds", 33.5),
+        ("queue", "aht_seconds", 237.5),
+        ("queue", "average_hold_seconds", 60.0),
+        ("queue", "average_ring_seconds", 5.0),
+        ("queue", "answer_ratio", 80 / 98),
+        ("queue", "abandonment_ratio", 8 / 94),
+        ("queue", "callback_ratio", 2 / 98),
+        ("queue", "transfer_ratio", 0.1),
+        ("queue", "service_level_ratio", 60 / (80 + 12 - 6 + 2)),
+        ("queue", "agents_staffed", 3),
+        ("queue", "agents_available", 2),
+        ("queue", "agents_on_contact", 0),
+        ("agent", "occupancy_ratio", 20 / 24),
+        ("agent", "utilisation_ratio", 24 / 25),
+        ("agent", "contacts_per_hour", 80 * 3600 / 25_000),
+        ("agent", "state_seconds", 4.0),
+    ],
+)
+def test_worked_examples(kind: Kind, name: str, value: float) -> None:
+    assert read_kpis(kind, NOW)[name] == pytest.approx(value)
+
+
+def test_login_time_is_undefined_when_no_login_was_ever_seen() -> None:
+    assert read_kpis("agent", Reading(Totals(), login_seen=False))["login_seconds"] is None
+    assert read_kpis("agent", Reading(Totals()))["login_seconds"] == 0
+
+
+@KINDS
+def test_ratios_stay_between_zero_and_one(kind: Kind) -> None:
+    for name, value in read_kpis(kind, NOW).items():
+        if name.endswith("_ratio"):
+            assert value is not None and 0 <= value <= 1
