@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from service import cli_config, cli_ingest, cli_report, cli_topics
+from service import cli_bench, cli_config, cli_ingest, cli_report, cli_topics
 from service.cli import Command, run_command_line
 from service.cli_processes import API, WORKER, process_command
 from service.config import Config
@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     *cli_simulate.COMMANDS,
     *cli_topics.COMMANDS,
     *cli_config.COMMANDS,
+    *cli_bench.COMMANDS,
 )
 
 

@@ -57,17 +57,14 @@ class Child:
         """How it ended; None while it runs."""
         return self._process.poll()
 
+    def log_text(self) -> str:
+        """All it wrote."""
+        return self._log.read_text("utf-8", errors="replace")
+
     def log_tail(self) -> str:
         """Its last log lines, indented."""
-        lines = self._log.read_text("utf-8", errors="replace").splitlines()[-_LINES_SHOWN:]
+        lines = self.log_text().splitlines()[-_LINES_SHOWN:]
         return "\n".join(f"  {self.name}: {line}" for line in lines) or f"  {self.name}: wrote nothing"
-
-    def wait(self, timeout_ms: int) -> int:
-        """Wait for its end and return the exit code. Raises NotInTime."""
-        try:
-            return self._process.wait(timeout_ms / 1000)
-        except subprocess.TimeoutExpired:
-            raise NotInTime(f"{self.name} has not ended after {timeout_ms} ms\n{self.log_tail()}") from None
 
     def stop(self, timeout_ms: int = STOP_TIMEOUT_MS) -> None:
         """End it tidily, by force when it is not gone in time; do nothing when it has ended."""
@@ -113,7 +110,10 @@ class Processes:
         """Wait until a child that ends by itself has done so, well. Raises ChildDied, NotInTime."""
         deadline = time.monotonic() + timeout_ms / 1000
         while child.exit_code is None:
-            self.pause(POLL_MS / 1000) if time.monotonic() < deadline else child.wait(0)
+            if self._stopping.wait(POLL_MS / 1000):
+                raise Interrupted
+            if time.monotonic() > deadline:
+                raise NotInTime(f"{child.name} has not ended after {timeout_ms // 1000} s:\n{child.log_tail()}")
         if child.exit_code:
             self.check()
         self._children.remove(child)

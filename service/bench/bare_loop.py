@@ -1,0 +1,49 @@
+"""The least that the job can cost: consume, decode, update, with nothing durable. `python -m service.bench.bare_loop`."""
+
+import gc
+import sys
+import time
+from typing import Any
+
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from service.domain.aggregate import AggregateStore
+from service.domain.correlate import CorrelateStore
+from service.domain.settings import Floor
+
+
+async def measure(bootstrap: str, topic: str, partitions: int, events: int) -> float:
+    """Return the events a second of reading `events` from the topic, from the first fetch on."""
+    floor = Floor()
+    correlate = [CorrelateStore(floor) for _ in range(partitions)]
+    aggregate = AggregateStore(floor)
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, check_crcs=False, max_partition_fetch_bytes=1 << 20)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
+        await consumer.seek_to_beginning()
+        done, first_done, started = 0, 0, 0.0
+        while done < events:
+            for where, records in (await consumer.getmany(timeout_ms=1000, max_records=2000)).items():
+                store = correlate[where.partition]
+                for record in records:
+                    for fact in store.take(record.value, record.timestamp, record.offset):
+                        aggregate.apply(fact)
+                done += len(records)
+            if done and not started:
+                started, first_done = time.perf_counter(), done
+        return (done - first_done) / (time.perf_counter() - started)
+    finally:
+        await consumer.stop()
+
+
+def main() -> None:
+    """Print events a second. Arguments: bootstrap, topic, partitions, events."""
+    bootstrap, topic, partitions, events = sys.argv[1:]
+    gc.set_threshold(50_000, 50, 100)  # as the worker has it
+    sys.stdout.write(f"{uvloop.run(measure(bootstrap, topic, int(partitions), int(events)))}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""From an event to the answer that contains it: a paced load, and probe visits looked for over HTTP.
+
+A probe is a visit to a queue of its own. Each probe queue gets its events through one partition, hence in order: when the
+API says that n visits were offered there, the first n probes are visible. The clock starts when the event happened,
+before it is sent, and stops when an answer contains it, so waiting in our own load generator and between two questions
+counts against the service.
+"""
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.ask import Asker
+from service.bench.load import Mix, Record, Sender, partition_of
+from service.errors import FailedError
+
+TICK_SECONDS: Final = 0.01
+ASK_EVERY_SECONDS: Final = 0.005
+PROBE_QUEUES: Final = 4
+PROBE_EVERY_SECONDS: Final = 0.1
+"""Of each queue."""
+
+_LEAD_MS: Final = 1_500
+_PREPARE_MS_PER_EVENT: Final = 0.02
+_PATIENCE_SECONDS: Final = 15
+_MARK: Final = b'"occurred_at_ms":'
+_PROBE: Final = (
+    '{"type":"%s","event_id":"%s-%s","occurred_at_ms":%d,"source":"bench","contact_id":"%s","visit_id":"%s/1"%s}'
+)
+
+
+@dataclass(slots=True)
+class Probe:
+    """One probe queue: when each visit was queued (seconds since the epoch) and how many were seen so far."""
+
+    queue: str
+    partition: int
+    names: Iterator[str]
+    sent: list[float] = field(default_factory=list)
+    seen: int = 0
+    previous: str | None = None
+
+    def records(self, now: float) -> list[Record]:
+        """Queue the next visit and take back the one before, so that few wait at a time."""
+        name = next(self.names)
+        made = [(name, "visit.queued", f',"queue_id":"{self.queue}","channel":"voice"')]
+        if self.previous is not None:
+            made.append((self.previous, "visit.cancelled", ""))
+        self.previous = name
+        self.sent.append(now)
+        at_ms = int(now * 1000)
+        return [
+            (self.partition, contact.encode(), (_PROBE % (kind, contact, kind, at_ms, contact, contact, more)).encode())
+            for contact, kind, more in made
+        ]
+
+
+def make_probes(run: str, partitions: int) -> list[Probe]:
+    """Probe queues on different partitions; `run` keeps several runs apart."""
+    return [Probe(f"probe-{run}-{p}", p, _names_on(run, p, partitions)) for p in range(min(PROBE_QUEUES, partitions))]
+
+
+def _names_on(run: str, partition: int, partitions: int) -> Iterator[str]:
+    """Contact ids whose events belong on the partition."""
+    names = (f"probe-{run}-{number}" for number in itertools.count())
+    return (name for name in names if partition_of(name.encode(), partitions) == partition)
+
+
+class Looker(threading.Thread):
+    """Asks the API for the probe queues in turn and notes how old each probe is when it is first seen."""
+
+    def __init__(self, port: int, probes: list[Probe], count_from: float) -> None:
+        """Probes sent before `count_from` (seconds since the epoch) are the warm-up."""
+        super().__init__(name="looker", daemon=True)
+        self.latencies: list[float] = []
+        self.done = threading.Event()
+        self.error: Exception | None = None
+        self._port, self._probes, self._count_from = port, probes, count_from
+
+    def run(self) -> None:
+        """Look until `done` is set."""
+        try:
+            with Asker(self._port) as asker:
+                while not self.done.wait(ASK_EVERY_SECONDS):
+                    for probe in self._probes:
+                        if probe.seen < len(probe.sent):
+                            self._look(asker, probe)
+        except Exception as error:  # shown by whoever waits for this thread
+            self.error = error
+
+    def _look(self, asker: Asker, probe: Probe) -> None:
+        answer = asker.json(f"/v1/queues/{probe.queue}/reconciliation")
+        now = time.time()
+        offered = int(answer["lifetime"]["offered"]) if answer else 0
+        for sent in probe.sent[probe.seen : offered]:
+            if sent >= self._count_from:
+                self.latencies.append(now - sent)
+        probe.seen = max(probe.seen, offered)
+
+
+async def measure_latency(
+    bootstrap: str, port: int, mix: Mix, seconds: float, warm_up_seconds: float, run: str
+) -> list[float]:
+    """Send the mix for so long at its own pace from now on, and return the ages of the probes when seen, in seconds.
+
+    Raises FailedError when probes stay invisible.
+    """
+    due = _timed(mix)
+    start = due[0][0] / 1000
+    probes = make_probes(run, mix.partitions)
+    looker = Looker(port, probes, start + warm_up_seconds)
+    looker.start()
+    try:
+        async with Sender(bootstrap, "cti.events") as sender:
+            await _send_paced(sender, due, probes, start + seconds)
+            await sender.settle()
+        await _all_seen(looker, probes)
+    finally:
+        looker.done.set()
+        looker.join()
+    return looker.latencies
+
+
+def starting_soon(mix_events: int, now_ms: int) -> int:
+    """When to begin so that the load is ready by then, in ms since the epoch."""
+    return now_ms + _LEAD_MS + int(mix_events * _PREPARE_MS_PER_EVENT)
+
+
+def _timed(mix: Mix) -> list[tuple[int, Record]]:
+    """Each record with its event time."""
+    return [(int(r[2].split(_MARK, 1)[1].split(b",", 1)[0]), r) for r in mix.records()]
+
+
+async def _send_paced(sender: Sender, due: list[tuple[int, Record]], probes: list[Probe], end: float) -> None:
+    at, next_probe = 0, [due[0][0] / 1000 + i * PROBE_EVERY_SECONDS / len(probes) for i in range(len(probes))]
+    while (now := time.time()) < end:
+        now_ms = now * 1000
+        while at < len(due) and due[at][0] <= now_ms:
+            await sender.add(*due[at][1])
+            at += 1
+        for number, probe in enumerate(probes):
+            if next_probe[number] <= now:
+                next_probe[number] += PROBE_EVERY_SECONDS
+                for record in probe.records(now):
+                    await sender.add(*record)
+        await sender.send_open()
+        await asyncio.sleep(TICK_SECONDS)
+
+
+async def _all_seen(looker: Looker, probes: list[Probe]) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while any(probe.seen < len(probe.sent) for probe in probes):
+        if looker.error is not None:
+            raise FailedError(f"asking the API failed: {looker.error}")
+        if time.monotonic() > deadline:
+            missing = sum(len(probe.sent) - probe.seen for probe in probes)
+            raise FailedError(f"{missing} probe visits are not visible {_PATIENCE_SECONDS} s after they were sent")
+        await asyncio.sleep(TICK_SECONDS)

@@ -1,0 +1,133 @@
+"""The same job the way Faust's documentation shows it, as the bench's yardstick: `python -m streams.documented_faust`.
+
+One event at a time: an agent on the events, a table of contacts with its changelog, facts sent one by one to a second
+topic to group them by scope, a second agent with a table of state. The domain code is the worker's own, and values are
+its own compact bytes, not JSON: whatever differs is the way of using Faust.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import StreamT
+from faust.worker import Worker
+
+from service.domain import aggregate, correlate
+from service.domain.facts import FactBatch, decode_batch, encode_batch
+from service.domain.settings import Floor
+
+RAW = {"key_serializer": "raw", "value_serializer": "raw"}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to read, and where the result goes: events a second, as text."""
+
+    bootstrap: str
+    events_topic: str
+    facts_topic: str
+    partitions: int
+    events: int
+    facts: int
+    data_dir: Path
+    result: Path
+
+
+class Progress:
+    """Measures from the moment the first tenth is through both stages to the end."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._done = 0
+        self._started = 0.0
+        self._start_at = max(1, job.facts // 10)
+
+    def fact_applied(self) -> None:
+        """One more fact is in the state; the last one writes the result."""
+        self._done += 1
+        if self._done == self._start_at:
+            self._started = time.perf_counter()
+        elif self._done == self._job.facts:
+            share = (self._done - self._start_at) / self._job.facts
+            rate = share * self._job.events / (time.perf_counter() - self._started)
+            self._job.result.write_text(f"{rate}\n", encoding="utf-8")
+
+
+def build_app(job: Job) -> faust.App:
+    """The app: two topics, two tables, two agents."""
+    app = faust.App(
+        "bench-documented",
+        broker=f"kafka://{job.bootstrap}",
+        store="memory://",
+        datadir=job.data_dir,
+        topic_partitions=job.partitions,
+        topic_replication_factor=1,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    facts_topic = app.topic(job.facts_topic, **RAW)
+    _add_correlate(app, app.topic(job.events_topic, **RAW), facts_topic, job)
+    _add_aggregate(app, facts_topic, job)
+    return app
+
+
+def _table(app: faust.App, name: str, job: Job) -> Any:
+    return app.Table(name, key_type=bytes, value_type=bytes, partitions=job.partitions)
+
+
+def _add_correlate(app: faust.App, events_topic: Any, facts_topic: Any, job: Job) -> None:
+    contacts = _table(app, "contacts", job)
+    stores = [correlate.CorrelateStore(Floor()) for _ in range(job.partitions)]
+
+    @app.agent(events_topic)
+    async def process_events(stream: StreamT[bytes]) -> None:
+        async for event in stream.events():
+            message = event.message
+            store = stores[message.partition]
+            found = store.take(event.value, int(message.timestamp * 1000), message.offset)
+            _write(contacts, store.drain(), correlate.MARK_KEY)
+            for fact in found:
+                value = encode_batch(FactBatch(message.partition, store.newest_ms(), [message.offset], [fact]))
+                await facts_topic.send(key=fact.scope.encode(), value=value)
+
+
+def _add_aggregate(app: faust.App, facts_topic: Any, job: Job) -> None:
+    state = _table(app, "state", job)
+    stores = [aggregate.AggregateStore(Floor(), partition, job.partitions) for partition in range(job.partitions)]
+    progress = Progress(job)
+
+    @app.agent(facts_topic)
+    async def process_facts(stream: StreamT[bytes]) -> None:
+        async for event in stream.events():
+            store = stores[event.message.partition]
+            for fact in decode_batch(event.value).facts:
+                store.apply(fact)
+                store.pass_over(event.message.offset + 1)
+                _write(state, store.drain(), aggregate.MARK_KEY)
+                progress.fact_applied()
+
+
+def _write(table: Any, records: list[tuple[bytes, bytes | None]], mark_key: bytes) -> None:
+    """Set the changed keys, one by one; the worker's mark has no counterpart here."""
+    for key, value in records:
+        if value is not None and key != mark_key:
+            table[key] = value
+        elif key in table:
+            del table[key]
+
+
+def main() -> None:
+    """Run until stopped. Arguments: the fields of Job."""
+    bootstrap, events_topic, facts_topic, partitions, events, facts, data_dir, result = sys.argv[1:]
+    job = Job(
+        bootstrap, events_topic, facts_topic, int(partitions), int(events), int(facts), Path(data_dir), Path(result)
+    )
+    Worker(build_app(job), loglevel="INFO", redirect_stdouts=False, quiet=True).execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()
