@@ -179,13 +179,13 @@ def _quality(run: _Run, rejected: list[Rejected]) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     for entry in rejected:
         reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
-    counts: dict[str, int] = {}
+    counts = dict.fromkeys((DUPLICATE, LATE, UNMATCHED, SKEW, CONFLICT), 0)
     found = [s.counts for s in run.correlate.mark.sources.values()] + [
         s.counts for s in run.aggregate.scopes.sources.values()
     ]
     for source in found:
-        for word in (DUPLICATE, LATE, UNMATCHED, SKEW, CONFLICT):
-            counts[word] = counts.get(word, 0) + source.get(word, 0)
+        for word in counts:
+            counts[word] += source.get(word, 0)
     return {"events": run.events, "rejected": dict(sorted(reasons.items())), **counts}
 
 
