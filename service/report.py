@@ -64,8 +64,7 @@ class _Run:
 
     def buckets(self, scope: Scope) -> dict[int, Totals]:
         """The scope's totals by interval under the attribution asked for; an agent's open state counts up to the cut-off."""
-        outcome = self.options.attribution == "outcome"
-        found = {start: i.outcome if outcome else i.arrival for start, i in scope.intervals.items()}
+        found = {start: i.totals(self.options.attribution) for start, i in scope.intervals.items()}
         if isinstance(scope, AgentScope) and scope.timeline.starts:
             self._add_open(found, scope)
         return {start: totals for start, totals in sorted(found.items()) if totals != Totals()}

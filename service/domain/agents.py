@@ -9,14 +9,16 @@ those of the last minute are kept to be folded again when one arrives late.
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
-from typing import Final, cast
+from typing import Final
 
 from msgspec import Struct, field
 
-from service.domain.facts import AgentInput, LegTimes, Times
+from service.domain.facts import CONNECTED, WRAPPING, AgentInput, LegMoved
 
 KEEP_MS: Final = 60_000
 """How far back a late event of the agent's own still reorders them."""
+
+NEVER_MS: Final = 1 << 60
 
 STRETCH_BUCKET_MS: Final = 600_000
 """Stretches are stored by the ten minutes they begin in."""
@@ -39,7 +41,8 @@ StoredStretch = tuple[int, int, str | None, bool, int, int, int, int]
 """The same with the time it begins in front."""
 
 NOTHING: Final[Stretch] = (UNKNOWN, None, False, 0, 0, 0, 0)
-RESERVING, CONNECTING, WRAPPING, IMPLIED = 3, 4, 5, 6
+IMPLIED: Final = 3
+"""Phase under which implied logins are counted, after the phases of legs."""
 
 Shown = tuple[int, bool]
 """What a stretch counts as: code of the state shown, and whether it is login time."""
@@ -176,22 +179,37 @@ class AgentRecord(Struct, array_like=True, gc=False):
     events: list[AgentInput] = field(default_factory=list)
 
 
-class Shift(Struct, gc=False):
-    """Closed time [since_ms, until_ms) counts as `after` instead of `before`; None: not closed then or now."""
-
-    since_ms: int
-    until_ms: int
-    before: Shown | None
-    after: Shown | None
+Shift = tuple[int, int, Shown | None, Shown | None]
+"""(since, until, before, after): closed time counts as `after` instead of `before`; None: it was or is not closed."""
 
 
-class Change(Struct, gc=False):
-    """What one input did: shifts of closed time, and the buckets whose stretches differ."""
+class Change:
+    """What inputs did: shifts of closed time, and the buckets whose stretches differ."""
 
-    shifts: list[Shift] = field(default_factory=list)
-    buckets: set[int] = field(default_factory=set)
-    duplicate: bool = False
-    late: bool = False
+    __slots__ = ("buckets", "duplicate", "late", "shifts")
+
+    def __init__(self) -> None:
+        self.shifts: list[Shift] = []
+        self.buckets: set[int] = set()
+        self.duplicate = self.late = False
+
+    def clear(self) -> None:
+        """Make it as new: one object serves many inputs."""
+        self.shifts.clear()
+        self.buckets.clear()
+        self.duplicate = self.late = False
+
+
+def counted(stretch: Stretch, phase: int, sign: int) -> Stretch:
+    """The stretch with one of its counts changed by `sign`."""
+    own, reason, logged_in, reserving, connected, wrapping, implied = stretch
+    if phase == CONNECTED:
+        return own, reason, logged_in, reserving, connected + sign, wrapping, implied
+    if phase == WRAPPING:
+        return own, reason, logged_in, reserving, connected, wrapping + sign, implied
+    if phase == IMPLIED:
+        return own, reason, logged_in, reserving, connected, wrapping, implied + sign
+    return own, reason, logged_in, reserving + sign, connected, wrapping, implied
 
 
 def shown(stretch: Stretch) -> Shown:
@@ -206,43 +224,29 @@ def shown(stretch: Stretch) -> Shown:
     return own, logged_in or implied > 0
 
 
-def ranges_of(times: Times | None) -> list[tuple[int, int | None, int]]:
-    """(since, until or None, field of a stretch) for each phase of a leg."""
-    if times is None:
-        return []
-    reserved_ms, connected_ms, acw_ms, closed_ms = times
-    found: list[tuple[int, int | None, int]] = []
-    if reserved_ms is not None:
-        found.append((reserved_ms, connected_ms if connected_ms is not None else closed_ms, RESERVING))
-    if connected_ms is not None:
-        found.append((connected_ms, acw_ms if acw_ms is not None else closed_ms, CONNECTING))
-    if acw_ms is not None:
-        found.append((acw_ms, closed_ms, WRAPPING))
-    return found
-
-
 class AgentTimeline:
     """One agent's timeline: stretches in order of time, the last one open."""
 
-    __slots__ = ("record", "starts", "stretches")
+    __slots__ = ("record", "stale", "starts", "stretches")
 
     def __init__(self, record: AgentRecord, stored: list[StoredStretch] | None = None) -> None:
         self.record = record
+        self.stale = False
         self.starts: list[int] = [entry[0] for entry in stored] if stored else []
         self.stretches: list[Stretch] = [entry[1:] for entry in stored] if stored else []
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
-    def take_event(self, event: AgentInput) -> Change:
+    def take_event(self, event: AgentInput, change: Change) -> None:
         """Apply one event of the agent's own. One older than the kept minute is late: it changes nothing."""
         record, events = self.record, self.record.events
-        change = Change()
+        self.stale = True
         if event in events:
             change.duplicate = True
-            return change
+            return
         if event.at_ms < record.base_ms:
             change.late = True
-            return change
+            return
         if not events or _ORDER(events[-1]) <= _ORDER(event):
             self._forget_before(event.at_ms - KEEP_MS)
             events.append(event)
@@ -250,31 +254,27 @@ class AgentTimeline:
         else:
             insort(events, event, key=_ORDER)
             self._refold(event, change)
-        self._show()
-        return change
 
-    def take_leg(self, times: LegTimes) -> Change:
-        """Count one leg over its new ranges of time instead of its old ones."""
-        old, new = ranges_of(times.before), ranges_of(times.times)
-        change = Change()
-        for since_ms, until_ms, phase in new:
-            if (since_ms, until_ms, phase) not in old:
-                self._count(since_ms, until_ms, phase, 1, change)
-        for since_ms, until_ms, phase in old:
-            if (since_ms, until_ms, phase) not in new:
-                self._count(since_ms, until_ms, phase, -1, change)
-        queue_id = times.queue_id
-        if queue_id is not None and new:
-            self._see(queue_id, new[0][0], change)
-        self._show()
-        return change
+    def take_leg(self, moved: LegMoved, change: Change) -> None:
+        """Count one leg in and out of its phases from the given times on."""
+        starts = self.starts
+        self.stale = True
+        for at_ms, phase, sign in moved.moves:
+            if starts and at_ms > starts[-1] and at_ms >= self.record.horizon_ms:
+                tail = self.stretches[-1]  # the usual case: something new at the end
+                change.shifts.append((starts[-1], at_ms, None, shown(tail)))
+                starts.append(at_ms)
+                self.stretches.append(counted(tail, phase, sign))
+                change.buckets.add(at_ms // STRETCH_BUCKET_MS)
+            else:
+                self._count_from(at_ms, phase, sign, change)
+        queue_id = moved.queue_id
+        if queue_id is not None and moved.since_ms < self.record.seen.get(queue_id, NEVER_MS):
+            self._see(queue_id, moved.since_ms, change)
 
     def _see(self, queue_id: str, at_ms: int, change: Change) -> None:
         """The agent is offered contacts of a queue from `at_ms` on, which a pause in other queues does not touch."""
         record = self.record
-        known_ms = record.seen.get(queue_id)
-        if known_ms is not None and known_ms <= at_ms:
-            return
         record.seen[queue_id] = at_ms
         if record.own.per_queue or record.base.per_queue:
             self._apply_own(at_ms, change)
@@ -298,9 +298,9 @@ class AgentTimeline:
         before = _implied(record.base, [event for event in events if event is not late])
         after = _implied(record.base, events)
         for since_ms, until_ms in sorted(after - before):
-            self._count(since_ms, until_ms, IMPLIED, 1, change)
+            self._imply(since_ms, until_ms, 1, change)
         for since_ms, until_ms in sorted(before - after):
-            self._count(since_ms, until_ms, IMPLIED, -1, change)
+            self._imply(since_ms, until_ms, -1, change)
         own = record.base
         for event in events:
             own = advance(own, event)
@@ -310,8 +310,9 @@ class AgentTimeline:
     def _step(self, event: AgentInput, change: Change) -> None:
         """Advance the own side by an event that comes after all others."""
         record = self.record
-        for since_ms, until_ms in _implied(record.own, [event]):
-            self._count(since_ms, until_ms, IMPLIED, 1, change)
+        if event.kind == "logout":
+            for since_ms, until_ms in _implied(record.own, [event]):
+                self._imply(since_ms, until_ms, 1, change)
         record.own = advance(record.own, event)
         if record.own.per_queue:
             self._apply_own(event.at_ms, change)
@@ -336,44 +337,44 @@ class AgentTimeline:
         since_ms = max(since_ms, self.record.horizon_ms)
         if until_ms is None or since_ms < until_ms:
             state, reason = own.overall([queue for queue, at_ms in self.record.seen.items() if at_ms <= since_ms])
-            self._apply(since_ms, until_ms, None, 0, (CODE[state], reason, own.logged_in), change)
+            self._lay(since_ms, until_ms, (CODE[state], reason, own.logged_in), change)
 
     # --- the step function ------------------------------------------------------------------------------------------
 
-    def _count(self, since_ms: int, until_ms: int | None, where: int, sign: int, change: Change) -> None:
-        """Add `sign` to one count of every stretch in [since_ms, until_ms)."""
-        horizon_ms = self.record.horizon_ms
-        if since_ms < horizon_ms:
-            change.late = True
-            since_ms = horizon_ms
-        if until_ms is None or since_ms < until_ms:
-            self._apply(since_ms, until_ms, where, sign, None, change)
+    def _imply(self, since_ms: int, until_ms: int, sign: int, change: Change) -> None:
+        self._count_from(since_ms, IMPLIED, sign, change)
+        self._count_from(until_ms, IMPLIED, -sign, change)
 
-    def _apply(
-        self, since_ms: int, until_ms: int | None, where: int | None, sign: int, own: tuple[int, str | None, bool] | None,
-        change: Change,
-    ) -> None:  # fmt: skip
-        """Change every stretch in [since_ms, until_ms): one count by `sign`, or the own side."""
-        starts, stretches = self.starts, self.stretches
+    def _count_from(self, at_ms: int, phase: int, sign: int, change: Change) -> None:
+        """Add `sign` to one count of every stretch from `at_ms` on."""
+        if at_ms < self.record.horizon_ms:
+            change.late = True
+            at_ms = self.record.horizon_ms
+        first = self._split(at_ms, change)
+        for index in range(first, len(self.starts)):
+            self._replace(index, counted(self.stretches[index], phase, sign), change)
+        self._join(first, change)
+
+    def _lay(self, since_ms: int, until_ms: int | None, own: tuple[int, str | None, bool], change: Change) -> None:
+        """Lay the own side over every stretch in [since_ms, until_ms)."""
         first = self._split(since_ms, change)
-        end = len(starts) if until_ms is None else self._split(until_ms, change)
-        last = len(starts) - 1
+        end = len(self.starts) if until_ms is None else self._split(until_ms, change)
         for index in range(first, end):
-            before = stretches[index]
-            if own is not None:
-                after = own + before[3:]
-            else:
-                assert where is not None
-                after = cast(Stretch, (*before[:where], cast(int, before[where]) + sign, *before[where + 1 :]))
-            if after == before:
-                continue
-            stretches[index] = after
-            change.buckets.add(starts[index] // STRETCH_BUCKET_MS)
-            if index < last and (was := shown(before)) != (now := shown(after)):
-                change.shifts.append(Shift(starts[index], starts[index + 1], was, now))
+            self._replace(index, own + self.stretches[index][3:], change)
         if until_ms is not None:
             self._join(end, change)
         self._join(first, change)
+
+    def _replace(self, index: int, after: Stretch, change: Change) -> None:
+        """Change one stretch; if it is closed, its time counts differently from now on."""
+        before = self.stretches[index]
+        if after == before:
+            return
+        self.stretches[index] = after
+        start_ms = self.starts[index]
+        change.buckets.add(start_ms // STRETCH_BUCKET_MS)
+        if index + 1 < len(self.starts) and (was := shown(before)) != (now := shown(after)):
+            change.shifts.append((start_ms, self.starts[index + 1], was, now))
 
     def _split(self, at_ms: int, change: Change) -> int:
         """Have a stretch begin at `at_ms`; returns its place. Splitting the open one closes its first part."""
@@ -383,7 +384,7 @@ class AgentTimeline:
             if starts[index] == at_ms:
                 return index
         elif index:
-            change.shifts.append(Shift(starts[-1], at_ms, None, shown(stretches[-1])))
+            change.shifts.append((starts[-1], at_ms, None, shown(stretches[-1])))
         starts.insert(index, at_ms)
         stretches.insert(index, stretches[index - 1] if index else NOTHING)
         change.buckets.add(at_ms // STRETCH_BUCKET_MS)
@@ -395,20 +396,21 @@ class AgentTimeline:
         if not 0 < index < len(starts) or stretches[index] != stretches[index - 1]:
             return
         if index == len(starts) - 1:
-            change.shifts.append(Shift(starts[index - 1], starts[index], shown(stretches[index - 1]), None))
+            change.shifts.append((starts[index - 1], starts[index], shown(stretches[index - 1]), None))
         change.buckets.add(starts[index] // STRETCH_BUCKET_MS)
         del starts[index], stretches[index]
 
-    def _show(self) -> None:
-        """Keep the newest state at hand: what is shown, and since when."""
-        if not self.starts:
-            return
+    def show(self) -> None:
+        """If inputs came since it was last done, write the newest state into the record, and since when."""
         index = len(self.starts) - 1
-        state, reason, logged_in = self._what(index)
-        while index and self._what(index - 1) == (state, reason, logged_in):
-            index -= 1
+        if not self.stale or index < 0:
+            return
+        self.stale = False
         record = self.record
-        record.state, record.reason, record.logged_in = state, reason, logged_in
+        what = self._what(index)
+        while index and self._what(index - 1) == what:
+            index -= 1
+        record.state, record.reason, record.logged_in = what
         record.since_ms = self.starts[index]
 
     def _what(self, index: int) -> tuple[str, str | None, bool]:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from service.domain import state_keys as keys
-from service.domain.agents import ACW, NOT_READY, ON_CONTACT, READY, RESERVED, STATES, STRETCH_BUCKET_MS, Change, Shown
+from service.domain.agents import STATES, STRETCH_BUCKET_MS, Change, Shown
 from service.domain.calendar import Calendar
 from service.domain.facts import (
     AfterCall,
@@ -20,7 +20,7 @@ from service.domain.facts import (
     FactBatch,
     Handled,
     Left,
-    LegTimes,
+    LegMoved,
     Offered,
     Rang,
     Refused,
@@ -32,6 +32,7 @@ from service.domain.scopes import (
     QueueScope,
     Scope,
     Scopes,
+    Span,
     Waiting,
     bucket_scope,
     count_in_histogram,
@@ -41,18 +42,23 @@ from service.domain.settings import Floor
 from service.domain.totals import Totals, bump, keep_longest, sketch_bin
 
 PANES_KEPT_MS: Final = 7_200_000
+EXPIRE_EVERY: Final = 30
+"""Panes are looked through for old ones at every so many new ones."""
+
 INTERVALS_KEPT_MS: Final = 48 * 3_600_000
 STRETCHES_KEPT_MS: Final = 26 * 3_600_000
 SKEW_KEPT_MS: Final = 9 * 86_400_000
 """How far behind the fastest source partition the slowest may be before its facts find their intervals gone."""
-FIELD_OF_CODE: Final = {
-    READY: "available_ms",
-    RESERVED: "reserved_ms",
-    ON_CONTACT: "on_contact_ms",
-    ACW: "acw_state_ms",
-    NOT_READY: "not_ready_ms",
-}
-STATE_FIELDS: Final = {STATES[code]: name for code, name in FIELD_OF_CODE.items()}
+FIELD_OF_CODE: Final = (
+    None, None, "available_ms", "reserved_ms", "on_contact_ms", "acw_state_ms", "not_ready_ms",
+)  # fmt: skip
+"""The field of Totals that sums the time in a state, by the state's code; unknown and offline are not summed."""
+
+NO_SPAN: Final[Span] = (0, 0, None)
+HOT_LIMIT: Final = 500
+MINUTE_MS: Final = 60_000
+
+STATE_FIELDS: Final = {STATES[code]: name for code, name in enumerate(FIELD_OF_CODE) if name is not None}
 """Agent state -> the field of Totals that sums its time; offline and unknown are not summed."""
 
 
@@ -129,6 +135,9 @@ class AggregateStore:
         self._dirty_sources: set[tuple[str, int]] = set()
         self._gone: set[tuple[str, int, str]] = set()
         self._closed: set[tuple[Scope, int]] = set()
+        self._hot: list[Scope] = []
+        self._spans: list[AgentScope] = []
+        self._change = Change()
         self._marked = False
         self._apply: dict[type, Callable[[Any], None]] = {
             Offered: self._offered,
@@ -138,7 +147,7 @@ class AggregateStore:
             Rang: self._rang,
             Handled: self._handled,
             AfterCall: self._after_call,
-            LegTimes: self._leg_times,
+            LegMoved: self._leg_moved,
             AgentInput: self._agent_input,
             SourceSeen: self._source_seen,
         }
@@ -211,14 +220,17 @@ class AggregateStore:
     def _answered(self, fact: Answered) -> None:
         scope = self.scopes.queue(fact.scope)
         sign, wait_ms = fact.sign, fact.wait_ms
-        index = sketch_bin(wait_ms)
         within = sign if fact.in_threshold else 0
-        for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
+        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
+        for totals in found:
             totals.answered += sign
             totals.answered_in_threshold += within
             totals.wait_ms += sign * wait_ms
-            bump(totals.wait_sketch, index, sign)
-            keep_longest(totals.longest_waits_ms, wait_ms, sign)
+        index = sketch_bin(wait_ms)
+        for totals in found:
+            if totals is not scope.live.lifetime:
+                bump(totals.wait_sketch, index, sign)
+                keep_longest(totals.longest_waits_ms, wait_ms, sign)
         count_in_histogram(scope.live.wait_histogram, wait_ms, sign)
         self._no_longer_waits(scope, fact.visit_id, sign)
 
@@ -265,8 +277,6 @@ class AggregateStore:
                 totals.consulted += sign
             return
         talk_ms, hold_ms = sign * fact.talk_ms, sign * fact.hold_ms
-        handle_ms = fact.talk_ms + fact.hold_ms
-        index = sketch_bin(handle_ms)
         for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
             totals.handled += sign
             totals.talk_ms += talk_ms
@@ -282,73 +292,88 @@ class AggregateStore:
                 totals.transferred_in += sign
             if fact.conferenced:
                 totals.conferenced += sign * fact.conferenced
-            bump(totals.handle_sketch, index, sign)
         if isinstance(scope, QueueScope):
-            count_in_histogram(scope.live.handle_histogram, handle_ms, sign)
+            count_in_histogram(scope.live.handle_histogram, fact.talk_ms + fact.hold_ms, sign)
 
     def _after_call(self, fact: AfterCall) -> None:
         scope, sign = self._scope(fact.scope), fact.sign
-        before, after = fact.before_ms, fact.before_ms + fact.acw_ms
-        old, new = sketch_bin(before), sketch_bin(after)
+        acw_ms = sign * fact.acw_ms
         for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
-            totals.acw_ms += sign * fact.acw_ms
-            if old != new:
-                bump(totals.handle_sketch, old, -sign)
-                bump(totals.handle_sketch, new, sign)
+            totals.acw_ms += acw_ms
         if isinstance(scope, QueueScope):
-            count_in_histogram(scope.live.handle_histogram, before, -sign)
-            count_in_histogram(scope.live.handle_histogram, after, sign)
+            count_in_histogram(scope.live.handle_histogram, fact.before_ms, -sign)
+            count_in_histogram(scope.live.handle_histogram, fact.before_ms + fact.acw_ms, sign)
 
-    def _leg_times(self, fact: LegTimes) -> None:
+    def _leg_moved(self, fact: LegMoved) -> None:
         agent = self.scopes.agent(fact.scope)
-        self._timeline_changed(agent, agent.timeline.take_leg(fact), "")
+        agent.timeline.take_leg(fact, self._change)
+        self._timeline_changed(agent, "")
 
     def _agent_input(self, fact: AgentInput) -> None:
         agent = self.scopes.agent(fact.scope)
-        change = agent.timeline.take_event(fact)
-        if change.duplicate:
+        agent.timeline.take_event(fact, self._change)
+        if self._change.duplicate:
             self._count(fact.source, "duplicates")
-        self._timeline_changed(agent, change, fact.source)
+        self._timeline_changed(agent, fact.source)
 
-    def _timeline_changed(self, agent: AgentScope, change: Change, source: str) -> None:
+    def _timeline_changed(self, agent: AgentScope, source: str) -> None:
         """Move closed time from one state to another in the intervals it touches, and mark what is to be stored."""
+        change = self._change
         if change.late:
             self._count(source, "late")
-        self._dirty.add((keys.LIVE, 0, agent))
-        for shift in change.shifts:
-            if shift.before is not None:
-                self._spread(agent, shift.since_ms, shift.until_ms, shift.before, -1)
-            if shift.after is not None:
-                self._spread(agent, shift.since_ms, shift.until_ms, shift.after, 1)
+        if agent.span is None:  # the first change since the last flush
+            self._dirty.add((keys.LIVE, 0, agent))
+            self._spans.append(agent)
+            agent.span = NO_SPAN
+        for since_ms, until_ms, before, after in change.shifts:
+            if before is not None:
+                self._spread(agent, since_ms, until_ms, before, -1)
+            if after is not None:
+                self._spread(agent, since_ms, until_ms, after, 1)
         for bucket in change.buckets:
-            self._dirty.add((keys.STRETCHES, bucket, agent))
-            if self._live and bucket * STRETCH_BUCKET_MS > agent.live.newest_ms:
-                agent.live.newest_ms = bucket * STRETCH_BUCKET_MS
-                for empty in agent.timeline.trim(self._horizon_ms(agent, STRETCHES_KEPT_MS)):
-                    self._dirty.add((keys.STRETCHES, empty, agent))
+            if bucket not in agent.hot:
+                self._heat(agent)[bucket] = True
+                self._stretches_changed(agent, bucket)
+        change.clear()
+
+    def _stretches_changed(self, agent: AgentScope, bucket: int) -> None:
+        """Mark a bucket of stretches, and let old ones expire."""
+        self._dirty.add((keys.STRETCHES, bucket, agent))
+        if self._live:
+            agent.live.newest_ms = max(agent.live.newest_ms, bucket * STRETCH_BUCKET_MS)
+            for empty in agent.timeline.trim(self._horizon_ms(agent, STRETCHES_KEPT_MS)):
+                self._dirty.add((keys.STRETCHES, empty, agent))
 
     def _spread(self, agent: AgentScope, since_ms: int, until_ms: int, what: Shown, sign: int) -> None:
         """Add closed time to every interval it touches."""
         since_ms = max(since_ms, self._from_ms)
         if self._to_ms is not None:
             until_ms = min(until_ms, self._to_ms)
-        code, logged_in = what
-        name = FIELD_OF_CODE.get(code)
-        if since_ms >= until_ms or (name is None and not logged_in):
+        name, logged_in = FIELD_OF_CODE[what[0]], what[1]
+        if name is None and not logged_in:
             return
-        lifetime = agent.live.lifetime
-        calendar = self.calendars.of_scope(agent.scope)
         while since_ms < until_ms:
-            start_ms = calendar.interval_start_ms(since_ms)
-            end_ms = min(calendar.interval_end_ms(start_ms), until_ms)
-            interval = self._interval(agent, start_ms)
-            duration_ms = sign * (end_ms - since_ms)
-            for totals in (lifetime,) if interval is None else (lifetime, interval.outcome, interval.arrival):
+            start_ms, end_ms, totals = agent.span or NO_SPAN
+            if not start_ms <= since_ms < end_ms:
+                start_ms, end_ms, totals = self._span(agent, since_ms)
+            if end_ms > until_ms:
+                end_ms = until_ms
+            if totals is not None:
+                duration_ms = sign * (end_ms - since_ms)
                 if name is not None:
                     setattr(totals, name, getattr(totals, name) + duration_ms)
                 if logged_in:
                     totals.login_ms += duration_ms
             since_ms = end_ms
+
+    def _span(self, agent: AgentScope, at_ms: int) -> Span:
+        """The interval that holds `at_ms`; it stays at hand until the next flush."""
+        calendar = agent.calendar or self._calendar(agent)
+        start_ms = calendar.interval_start_ms(at_ms)
+        interval = self._interval(agent, start_ms)
+        totals = interval.outcome if interval is not None else None
+        agent.span = (start_ms, calendar.interval_end_ms(start_ms), totals)
+        return agent.span
 
     def _count(self, source: str, what: str) -> None:
         """Count a finding of this partition's own under its source; negative numbers keep it apart from `cti.events`' partitions."""
@@ -365,12 +390,34 @@ class AggregateStore:
     # --- buckets ----------------------------------------------------------------------------------------------------
 
     def _buckets(self, scope: Scope, at_ms: int, arrival_ms: int) -> list[Totals]:
-        """The totals a fact belongs to: pane, interval by outcome, interval by arrival, lifetime. None if it is too old."""
-        live = scope.live
-        if at_ms > live.newest_ms:
-            live.newest_ms = at_ms
+        """The totals a fact belongs to: intervals by outcome and by arrival, lifetime, pane; none if the fact is too old.
+
+        A pane lies in one interval and intervals begin on whole minutes, so what was found once holds until the next flush.
+        """
+        if at_ms > scope.live.newest_ms:
+            scope.live.newest_ms = at_ms
+        key = (at_ms // scope.pane_ms, arrival_ms // MINUTE_MS)
+        found: list[Totals] | None = scope.hot.get(key)
+        if found is None:
+            found = self._find_buckets(scope, at_ms, arrival_ms)
+            if found and self._from_ms % MINUTE_MS == 0:
+                self._heat(scope)[key] = found
+        return found
+
+    def _heat(self, scope: Scope) -> dict[Any, Any]:
+        if not scope.hot:
+            self._hot.append(scope)
+        elif len(scope.hot) > HOT_LIMIT:
+            scope.hot.clear()
+        return scope.hot
+
+    def _calendar(self, scope: Scope) -> Calendar:
+        scope.calendar = self.calendars.of_scope(scope.scope)
+        return scope.calendar
+
+    def _find_buckets(self, scope: Scope, at_ms: int, arrival_ms: int) -> list[Totals]:
+        calendar = scope.calendar or self._calendar(scope)
         found: list[Totals] = []
-        calendar = self.calendars.of_scope(scope.scope)
         if at_ms >= self._from_ms:
             interval = self._interval(scope, calendar.interval_start_ms(at_ms))
             if interval is None:
@@ -382,9 +429,10 @@ class AggregateStore:
             if interval is not None:
                 found.append(interval.arrival)
         if self._live:
-            found.append(live.lifetime)
+            if isinstance(scope, QueueScope):
+                found.append(scope.live.lifetime)
             self._dirty.add((keys.LIVE, 0, scope))
-            if live.newest_ms - at_ms < PANES_KEPT_MS:
+            if scope.live.newest_ms - at_ms < PANES_KEPT_MS:
                 found.append(self._pane(scope, at_ms // scope.pane_ms))
         return found
 
@@ -392,7 +440,7 @@ class AggregateStore:
         pane = scope.panes.get(number)
         if pane is None:
             pane = scope.panes[number] = Totals()
-            if number % 30 == 0:
+            if len(scope.panes) % EXPIRE_EVERY == 0:
                 newest = scope.live.newest_ms // scope.pane_ms
                 self._expire(scope, scope.panes, keys.PANE, newest - PANES_KEPT_MS // scope.pane_ms)
         self._dirty.add((keys.PANE, number, scope))
@@ -410,21 +458,28 @@ class AggregateStore:
                 self._close(scope, newest_ms)
                 if self._live:
                     self._expire(scope, scope.intervals, keys.INTERVAL, horizon_ms)
-            interval = scope.intervals[start_ms] = Interval(revision=0 if start_ms >= newest_ms else 1)
-        if interval.revision:
-            self._closed.add((scope, start_ms))
+            interval = scope.intervals[start_ms] = Interval()
+            if start_ms < newest_ms:
+                self._revise(scope, start_ms)
+        elif interval.revision:
+            self._revise(scope, start_ms)
         self._dirty.add((keys.INTERVAL, start_ms, scope))
         return interval
 
     def _close(self, scope: Scope, start_ms: int) -> None:
-        interval = scope.intervals[start_ms]
-        interval.revision = max(interval.revision, 1)
-        self._closed.add((scope, start_ms))
+        self._revise(scope, start_ms)
         self._dirty.add((keys.INTERVAL, start_ms, scope))
+
+    def _revise(self, scope: Scope, start_ms: int) -> None:
+        """A closed interval changes: it has its next revision, however much changes before the next flush."""
+        if (scope, start_ms) not in self._closed:
+            self._closed.add((scope, start_ms))
+            scope.intervals[start_ms].revision += 1
 
     def _expire(self, scope: Scope, buckets: dict[int, Any], kind: str, oldest: int) -> None:
         """Forget buckets before `oldest`; they become tombstones in the next flush."""
         for bucket in [b for b in buckets if b < oldest]:
+            scope.hot.clear()
             del buckets[bucket]
             self._dirty.discard((kind, bucket, scope))
             self._gone.add((kind, bucket, scope.scope))
@@ -457,6 +512,9 @@ class AggregateStore:
                 continue
             end_ms = self.calendars.of_scope(scope.scope).interval_end_ms(start_ms)
             result.append(ClosedInterval(scope.scope, start_ms, end_ms, interval))
+            scope.hot.clear()
+            if isinstance(scope, AgentScope) and scope.span is not None:
+                scope.span = NO_SPAN
         self._closed.clear()
         return result
 
@@ -494,8 +552,6 @@ class AggregateStore:
         for kind, bucket, scope in self._dirty:
             value = _value(kind, bucket, scope)
             records.append((keys.encode_key(kind, bucket, scope.scope), _encode(value) if value else None))
-            if kind == keys.INTERVAL and scope.intervals[bucket].revision:
-                scope.intervals[bucket].revision += 1
         for (scope_name, visit_id), waiting in self._dirty_visits.items():
             key = keys.encode_key(keys.WAITING, *waiting_bucket(scope_name, visit_id))
             records.append((key, None if waiting is None else _encode(waiting)))
@@ -507,6 +563,12 @@ class AggregateStore:
         records.append((MARK_KEY, _encode(self.mark)))
         for dirty in (self._dirty, self._dirty_visits, self._dirty_sources, self._gone):
             dirty.clear()
+        for scope in self._hot:
+            scope.hot.clear()
+        for agent in self._spans:
+            agent.span = None
+        self._hot.clear()
+        self._spans.clear()
         self._marked = False
         return records
 
@@ -514,6 +576,8 @@ class AggregateStore:
 def _value(kind: str, bucket: int, scope: Any) -> Any:
     """What the state feed says under one key; nothing in it means a tombstone."""
     if kind == keys.LIVE:
+        if isinstance(scope, AgentScope):
+            scope.timeline.show()
         return scope.live
     if kind == keys.STRETCHES:
         return scope.timeline.stored(bucket)

@@ -15,8 +15,8 @@ from service.domain.events import (
     VisitEvent,
     VisitQueued,
 )
-from service.domain.facts import Additive, AnyFact, LegTimes, Times, difference
-from service.domain.legs import FILL, Leg, LegContext, leg_facts
+from service.domain.facts import Additive, AnyFact, LegMoved, difference
+from service.domain.legs import ALL, FILL, Leg, LegContext, LegFacts, leg_facts, moved, parts_changed
 from service.domain.settings import Floor
 from service.domain.visits import ANSWERED, Visit
 
@@ -54,17 +54,23 @@ class Contact:
     def __init__(self, record: ContactRecord) -> None:
         self.record = record
         self._visit_facts: dict[str, list[Additive]] = {v.visit_id: self._facts_of_visit(v) for v in record.visits}
-        self._leg_facts: dict[str, tuple[list[Additive], Times | None]] = {}
+        self._leg_facts: dict[str, LegFacts] = {}
         for leg in record.legs:
-            self._leg_facts[leg.leg_id] = leg_facts(leg, self._about(leg))
+            self._leg_facts[leg.leg_id] = leg_facts(leg, self._about(leg), LegFacts())
 
     @property
     def closed(self) -> bool:
         """True when nothing is waiting, ringing, connected or wrapping up. After-call work outlives the contact's end."""
         record = self.record
-        if record.ended_ms is not None:
-            return not any(leg.wrapping for leg in record.legs)
-        return not any(v.end_ms is None for v in record.visits) and not any(leg.open for leg in record.legs)
+        if record.ended_ms is None:
+            for visit in record.visits:
+                if visit.end_ms is None:
+                    return False
+            for leg in record.legs:
+                if leg.open:
+                    return False
+            return True
+        return not any(leg.wrapping for leg in record.legs)
 
     def apply(self, event: ContactEvent, at_ms: int, floor: Floor) -> Applied:
         """Fill the event in and return what changes. Events that belong to no visit or leg change nothing but the contact."""
@@ -91,7 +97,7 @@ class Contact:
         return applied
 
     def _visit(self, event: VisitEvent, at_ms: int, floor: Floor, applied: Applied) -> None:
-        visit = next((v for v in self.record.visits if v.visit_id == event.visit_id), None)
+        visit = self._visit_named(event.visit_id)
         if visit is None:
             visit = Visit(event.visit_id)
             self.record.visits.append(visit)
@@ -110,6 +116,12 @@ class Contact:
         if self.record.legs:
             self._emit_legs(applied)
 
+    def _visit_named(self, visit_id: str) -> Visit | None:
+        for visit in self.record.visits:
+            if visit.visit_id == visit_id:
+                return visit
+        return None
+
     def _leg_of_answer(self, visit: Visit) -> None:
         """An answer by an agent begins that agent's leg, unless the feed told of it already."""
         agent_id = visit.agent_id or ""
@@ -127,8 +139,10 @@ class Contact:
         leg.visit_id = leg.visit_id or event.visit_id
         leg.queue_id = leg.queue_id or event.queue_id
         leg.consult = leg.consult or event.consult
-        FILL[type(event)](leg, event, at_ms)
-        self._emit_legs(applied, leg)
+        kind = type(event)
+        parts = parts_changed(leg, kind, at_ms >= self.record.last_ms, self._leg_facts[leg.leg_id].answered)
+        FILL[kind][0](leg, event, at_ms)
+        self._emit_legs(applied, leg, parts)
 
     def _find_leg(self, event: LegEvent) -> Leg | None:
         """The event's leg: by the feed's id, else the agent's newest leg in that visit; an unnamed leg takes the first id told."""
@@ -145,7 +159,7 @@ class Contact:
 
     def _new_leg(self, leg: Leg) -> None:
         self.record.legs.append(leg)
-        self._leg_facts[leg.leg_id] = ([], None)
+        self._leg_facts[leg.leg_id] = LegFacts()
 
     def _emit_visit(self, visit: Visit, applied: Applied) -> None:
         after = self._facts_of_visit(visit)
@@ -163,17 +177,26 @@ class Contact:
         visit.end_ms = visit.ending = None
         return facts
 
-    def _emit_legs(self, applied: Applied, only: Leg | None = None) -> None:
+    def _emit_legs(self, applied: Applied, only: Leg | None = None, parts: int = ALL) -> None:
         """Emit what changed for one leg, or for all when they look at each other (transfers, first of contact)."""
-        legs = self.record.legs if only is None or len(self.record.legs) > 1 else (only,)
-        for leg in legs:
-            before, times_before = self._leg_facts[leg.leg_id]
-            about = self._about(leg)
-            after, times = leg_facts(leg, about)
-            applied.facts += difference(before, after)
-            if times != times_before and leg.agent_id is not None:
-                applied.facts.append(LegTimes("agent:" + leg.agent_id, about.queue_id, times_before, times))
-            self._leg_facts[leg.leg_id] = (after, times)
+        if only is not None and len(self.record.legs) == 1:
+            self._emit_leg(only, parts, applied)
+        else:
+            for leg in self.record.legs:
+                self._emit_leg(leg, ALL, applied)
+
+    def _emit_leg(self, leg: Leg, parts: int, applied: Applied) -> None:
+        about = self._about(leg)
+        before = self._leg_facts[leg.leg_id]
+        after = self._leg_facts[leg.leg_id] = leg_facts(leg, about, before, parts)
+        if after.rang is not before.rang:
+            applied.facts += difference(before.rang, after.rang)
+        if after.handled is not before.handled:
+            applied.facts += difference(before.handled, after.handled)
+        if after.after_call is not before.after_call:
+            applied.facts += difference(before.after_call, after.after_call)
+        if leg.agent_id is not None and (moves := moved(before.moves, after.moves)):
+            applied.facts.append(LegMoved("agent:" + leg.agent_id, about.queue_id, after.since_ms, moves))
 
     def _about(self, leg: Leg) -> LegContext:
         """The leg's surroundings. The visit's answer is this leg's if the agent is the same and no other leg of theirs claims it."""
@@ -201,6 +224,8 @@ class Contact:
         """Whether the visit's answer belongs to this leg: the one it names, else the agent's first leg there that was not missed."""
         if visit.ending != ANSWERED or visit.agent_id != leg.agent_id:
             return False
+        if len(self.record.legs) == 1:
+            return leg.missed_ms is None or leg.answered_ms is not None or leg.end_ms() is not None
         same = [o for o in self.record.legs if o.agent_id == leg.agent_id and o.visit_id == leg.visit_id]
         if len(same) == 1:
             return leg.missed_ms is None or leg.answered_ms is not None or leg.end_ms() is not None
@@ -235,7 +260,7 @@ class Contact:
         """The leg's visit: the one it names, else the one its agent answered, else the only one."""
         visits = self.record.visits
         if leg.visit_id is not None:
-            return next((v for v in visits if v.visit_id == leg.visit_id), None)
+            return self._visit_named(leg.visit_id)
         answered = next((v for v in visits if v.ending == ANSWERED and v.agent_id == leg.agent_id), None)
         return answered or (visits[0] if len(visits) == 1 else None)
 

@@ -87,17 +87,20 @@ class AfterCall(Fact, array_like=True, frozen=True, tag=7, gc=False):
     before_ms: int
 
 
-Times = tuple[int | None, int | None, int | None, int | None]
-"""Since when a leg reserves its agent, connects them, keeps them in after-call work, and leaves them free; None: not (yet)."""
+Move = tuple[int, int, int]
+"""(at_ms, phase, +1 or -1): from `at_ms` on, one leg more or less is in that phase."""
+
+RESERVING, CONNECTED, WRAPPING = 0, 1, 2
+"""Phases of a leg: it reserves its agent, connects them, keeps them in after-call work."""
 
 
-class LegTimes(Struct, array_like=True, frozen=True, tag=8, gc=False):
-    """Where one leg stands for its agent (`times`), and what was said of it before (`before`), so that this can be taken back."""
+class LegMoved(Struct, array_like=True, frozen=True, tag=8, gc=False):
+    """How one leg changes its agent's timeline, compared with what was said of it before. `since_ms` is when the leg began."""
 
     scope: str
     queue_id: str | None
-    before: Times | None
-    times: Times | None
+    since_ms: int
+    moves: list[Move]
 
 
 class AgentInput(Struct, array_like=True, frozen=True, tag=9, gc=False):
@@ -128,7 +131,7 @@ class SourceSeen(Struct, array_like=True, frozen=True, tag=10, gc=False):
 
 
 Additive = Offered | Answered | Left | Refused | Rang | Handled | AfterCall
-AnyFact = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | LegTimes | AgentInput | SourceSeen
+AnyFact = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | LegMoved | AgentInput | SourceSeen
 
 
 class FactBatch(Struct, array_like=True, gc=False):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from service.domain import events as ev
-from service.domain.facts import Additive, AfterCall, Handled, Rang, Times
+from service.domain.facts import CONNECTED, RESERVING, WRAPPING, Additive, AfterCall, Handled, Move, Rang
 
 HELD, RETRIEVED = 1, 0
 
@@ -89,7 +89,15 @@ class Leg(Struct, array_like=True, gc=False):
         return (start_ms, None) if self.wrapup_ms is not None else None
 
 
-def _earliest(name: str) -> Callable[[Leg, Any, int], None]:
+Fill = Callable[[Leg, Any, int], None]
+
+RANG, HANDLED, AFTER_CALL, MOVES = 1, 2, 4, 8
+"""Parts of what a leg means."""
+
+ALL: Final = RANG | HANDLED | AFTER_CALL | MOVES
+
+
+def _earliest(name: str) -> Fill:
     def fill(leg: Leg, event: Any, at_ms: int) -> None:
         known = getattr(leg, name)
         if known is None or at_ms < known:
@@ -98,7 +106,7 @@ def _earliest(name: str) -> Callable[[Leg, Any, int], None]:
     return fill
 
 
-def _ring(name: str) -> Callable[[Leg, Any, int], None]:
+def _ring(name: str) -> Fill:
     earliest = _earliest(name)
 
     def fill(leg: Leg, event: ev.LegAnswered | ev.LegMissed | ev.LegRejected, at_ms: int) -> None:
@@ -132,7 +140,7 @@ def _state_durations(leg: Leg, event: ev.LegEnded | ev.LegTransferred) -> None:
     leg.hold_ms = event.hold_ms if event.hold_ms is not None else leg.hold_ms
 
 
-def _hold(kind: int) -> Callable[[Leg, Any, int], None]:
+def _hold(kind: int) -> Fill:
     def fill(leg: Leg, event: Any, at_ms: int) -> None:
         if (at_ms, kind) not in leg.holds:
             leg.holds.append((at_ms, kind))
@@ -146,7 +154,7 @@ def _conferenced(leg: Leg, event: ev.LegConferenced, at_ms: int) -> None:
         leg.conferenced.append(at_ms)
 
 
-def _wrapup(name: str, length: str) -> Callable[[Leg, Any, int], None]:
+def _wrapup(name: str, length: str) -> Fill:
     earliest = _earliest(name)
 
     def fill(leg: Leg, event: ev.LegWrapupStarted | ev.LegWrapupEnded, at_ms: int) -> None:
@@ -161,23 +169,35 @@ def _nothing(leg: Leg, event: Any, at_ms: int) -> None:
     """The event is part of the contact's story and changes no total."""
 
 
-FILL: Final[dict[type[ev.LegEvent], Callable[[Leg, Any, int], None]]] = {
-    ev.LegOffered: _earliest("offered_ms"),
-    ev.LegAlerting: _earliest("offered_ms"),
-    ev.LegAnswered: _ring("answered_ms"),
-    ev.LegMissed: _ring("missed_ms"),
-    ev.LegRejected: _ring("missed_ms"),
-    ev.LegHeld: _hold(HELD),
-    ev.LegRetrieved: _hold(RETRIEVED),
-    ev.LegTransferStarted: _nothing,
-    ev.LegTransferred: _transferred_at,
-    ev.LegConferenced: _conferenced,
-    ev.LegPartyLeft: _nothing,
-    ev.LegEnded: _ended_at,
-    ev.LegWrapupStarted: _wrapup("wrapup_ms", "planned_acw_ms"),
-    ev.LegWrapupEnded: _wrapup("wrapup_ended_ms", "acw_ms"),
+FILL: Final[dict[type[ev.LegEvent], tuple[Fill, int]]] = {
+    ev.LegOffered: (_earliest("offered_ms"), RANG | MOVES),
+    ev.LegAlerting: (_earliest("offered_ms"), RANG | MOVES),
+    ev.LegAnswered: (_ring("answered_ms"), RANG | MOVES),
+    ev.LegMissed: (_ring("missed_ms"), RANG | MOVES),
+    ev.LegRejected: (_ring("missed_ms"), RANG | MOVES),
+    ev.LegHeld: (_hold(HELD), 0),
+    ev.LegRetrieved: (_hold(RETRIEVED), 0),
+    ev.LegTransferStarted: (_nothing, 0),
+    ev.LegTransferred: (_transferred_at, HANDLED | AFTER_CALL | MOVES),
+    ev.LegConferenced: (_conferenced, 0),
+    ev.LegPartyLeft: (_nothing, 0),
+    ev.LegEnded: (_ended_at, HANDLED | AFTER_CALL | MOVES),
+    ev.LegWrapupStarted: (_wrapup("wrapup_ms", "planned_acw_ms"), AFTER_CALL | MOVES),
+    ev.LegWrapupEnded: (_wrapup("wrapup_ended_ms", "acw_ms"), AFTER_CALL | MOVES),
 }
-"""Leg event type -> how it fills the record."""
+"""Leg event type -> how it fills the record, and the parts it can change when it is the newest event of an answered leg."""
+
+OPEN_ONLY: Final = frozenset(
+    {ev.LegOffered, ev.LegAlerting, ev.LegAnswered, ev.LegMissed, ev.LegRejected, ev.LegHeld, ev.LegRetrieved, ev.LegConferenced}
+)
+"""Types whose parts in FILL hold for a leg that has not ended; later they may change everything."""
+
+
+def parts_changed(leg: Leg, kind: type[ev.LegEvent], newest: bool, answered: bool) -> int:
+    """The parts an event of this kind can change. `newest`: nothing known of the contact is later."""
+    if not newest or not answered or (kind in OPEN_ONLY and leg.end_ms() is not None):
+        return ALL
+    return FILL[kind][1]
 
 
 class LegContext(Struct, gc=False):
@@ -193,70 +213,125 @@ class LegContext(Struct, gc=False):
     contact_ended_ms: int | None
 
 
-def leg_facts(leg: Leg, about: LegContext) -> tuple[list[Additive], Times | None]:
-    """What this leg means for its queue and its agent, and where it stands on the agent's timeline (None: nowhere yet)."""
-    end_ms = leg.end_ms()
-    answered_ms = leg.answered_ms if leg.answered_ms is not None else about.answered_ms
-    if end_ms is None and about.contact_ended_ms is not None:
+class LegFacts(Struct, gc=False):
+    """What a leg means: facts in three parts, and the moves on its agent's timeline, which it entered at `since_ms`."""
+
+    rang: list[Additive] = field(default_factory=list)
+    handled: list[Additive] = field(default_factory=list)
+    after_call: list[Additive] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    since_ms: int = 0
+    answered: bool = False
+
+
+def leg_facts(leg: Leg, about: LegContext, known: LegFacts, parts: int = ALL) -> LegFacts:
+    """What this leg means for its queue and its agent now. Only `parts` are made anew, the others are those `known`."""
+    end_ms = leg.ended_ms if leg.ended_ms is not None else leg.transferred_ms
+    if end_ms is None:
         end_ms = about.contact_ended_ms
+    answered_ms = leg.answered_ms if leg.answered_ms is not None else about.answered_ms
     if answered_ms is None and end_ms is not None and leg.missed_ms is None and leg.was_connected:
         answered_ms = end_ms - (leg.talk_ms or 0) - leg.hold_total_ms(end_ms)
-    scopes = [] if leg.agent_id is None else ["agent:" + leg.agent_id]
-    if about.queue_id is not None:
-        scopes.append("queue:" + about.queue_id)
-    facts: list[Additive] = []
-    if answered_ms is None:
-        return _missed(leg, about, scopes, end_ms)
     ring_ms = leg.ring_ms if leg.ring_ms is not None else about.ring_ms
-    if ring_ms is None and leg.offered_ms is not None:
-        ring_ms = max(0, answered_ms - leg.offered_ms)
-    arrival_ms = about.arrival_ms if about.queue_id is not None or about.arrival_ms else answered_ms
-    for scope in scopes:
-        if ring_ms is not None or scope[0] == "a":
-            facts.append(Rang(scope, answered_ms, arrival_ms, 1, leg.leg_id, False, ring_ms))
+    over_ms = answered_ms if answered_ms is not None else leg.missed_ms
+    if ring_ms is None and leg.offered_ms is not None and over_ms is not None:
+        ring_ms = max(0, over_ms - leg.offered_ms)
+    arrival_ms = about.arrival_ms or over_ms or 0
+    rang, handled, after_call = known.rang, known.handled, known.after_call
+    if parts & RANG:
+        rang = [] if over_ms is None else _rang(leg, about, over_ms, arrival_ms, answered_ms is None, ring_ms)
+    reserved_ms = leg.offered_ms
+    if reserved_ms is None and ring_ms and over_ms is not None:
+        reserved_ms = over_ms - ring_ms
+    if answered_ms is None:
+        if leg.missed_ms is not None and reserved_ms is None:
+            reserved_ms = leg.missed_ms
+        moves = moves_of(reserved_ms, None, None, leg.missed_ms if leg.missed_ms is not None else end_ms)
+        return LegFacts(rang, [], [], moves, reserved_ms or 0)
     acw = None
     if end_ms is not None:
         end_ms = max(end_ms, answered_ms)
-        acw = _ended(leg, about, scopes, arrival_ms, answered_ms, end_ms, facts)
-    reserved_ms = min(leg.offered_ms, answered_ms) if leg.offered_ms is not None else None
-    if reserved_ms is None and ring_ms:
-        reserved_ms = answered_ms - ring_ms
-    acw_ms, closed_ms = (acw[0], acw[1]) if acw else (None, end_ms)
-    return facts, (reserved_ms, answered_ms, acw_ms, closed_ms)
+        acw = leg.after_call(end_ms)
+        if parts & (HANDLED | AFTER_CALL):
+            handled, after_call = _handled(leg, about, known, parts, arrival_ms, answered_ms, end_ms)
+    else:
+        handled = after_call = []
+    acw_ms, closed_ms = acw if acw else (None, end_ms)
+    since_ms = answered_ms if reserved_ms is None else min(reserved_ms, answered_ms)
+    moves = moves_of(since_ms if reserved_ms is not None else None, answered_ms, acw_ms, closed_ms)
+    return LegFacts(rang, handled, after_call, moves, since_ms, True)
 
 
-def _missed(
-    leg: Leg, about: LegContext, scopes: list[str], end_ms: int | None
-) -> tuple[list[Additive], Times | None]:
-    """Facts of a leg without an answer."""
-    missed_ms = leg.missed_ms
-    if missed_ms is None:
-        return [], (leg.offered_ms, None, None, end_ms) if leg.offered_ms is not None else None
-    ring_ms = leg.ring_ms
-    if ring_ms is None and leg.offered_ms is not None:
-        ring_ms = max(0, missed_ms - leg.offered_ms)
-    times = (leg.offered_ms if leg.offered_ms is not None else missed_ms - (ring_ms or 0), None, None, missed_ms)
-    arrival_ms = about.arrival_ms or missed_ms
-    return [Rang(scope, missed_ms, arrival_ms, 1, leg.leg_id, True, ring_ms) for scope in scopes], times
+def _scopes(leg: Leg, about: LegContext) -> list[str]:
+    """The agent's scope and the queue's, as far as they are known."""
+    scopes = [] if leg.agent_id is None else ["agent:" + leg.agent_id]
+    if about.queue_id is not None:
+        scopes.append("queue:" + about.queue_id)
+    return scopes
 
 
-def _ended(
-    leg: Leg, about: LegContext, scopes: list[str], arrival_ms: int, answered_ms: int, end_ms: int, facts: list[Additive]
-) -> tuple[int, int | None] | None:
-    """Add the facts of a leg that ended; returns its after-call work as (start, end or None)."""
-    hold_ms = leg.hold_total_ms(end_ms)
+def _rang(
+    leg: Leg, about: LegContext, at_ms: int, arrival_ms: int, missed: bool, ring_ms: int | None
+) -> list[Additive]:
+    """The part about the offer. A queue needs it for misses and known ring times only: it counts answers by visits."""
+    return [
+        Rang(scope, at_ms, arrival_ms, 1, leg.leg_id, missed, ring_ms)
+        for scope in _scopes(leg, about)
+        if missed or ring_ms is not None or scope[0] == "a"
+    ]
+
+
+def _handled(
+    leg: Leg, about: LegContext, known: LegFacts, parts: int, arrival_ms: int, answered_ms: int, end_ms: int
+) -> tuple[list[Additive], list[Additive]]:
+    """The parts about an answered leg that ended, and about its after-call work once that is known."""
+    hold_ms = leg.hold_total_ms(end_ms) if leg.holds or leg.hold_ms is not None else 0
     talk_ms = leg.talk_ms if leg.talk_ms is not None else max(0, end_ms - answered_ms - hold_ms)
-    holds = sum(1 for _, kind in leg.holds if kind == HELD) or (1 if hold_ms else 0)
-    acw = leg.after_call(end_ms)
-    for scope in scopes:
-        first = about.first_of_agent if scope[0] == "a" else about.first_in_queue
-        facts.append(
+    scopes = _scopes(leg, about)
+    handled: list[Additive] = known.handled
+    if parts & HANDLED:
+        holds = sum(1 for _, kind in leg.holds if kind == HELD) or (1 if hold_ms else 0)
+        handled = [
             Handled(
-                scope, end_ms, arrival_ms, 1, leg.leg_id, talk_ms, hold_ms, holds, first, leg.transferred_ms is not None,
+                scope, end_ms, arrival_ms, 1, leg.leg_id, talk_ms, hold_ms, holds,
+                about.first_of_agent if scope[0] == "a" else about.first_in_queue, leg.transferred_ms is not None,
                 about.transferred_in, len(leg.conferenced), leg.consult,
             )
-        )  # fmt: skip
-    if acw and acw[1] is not None:
-        for scope in scopes:
-            facts.append(AfterCall(scope, end_ms, arrival_ms, 1, leg.leg_id, acw[1] - acw[0], talk_ms + hold_ms))
-    return acw
+            for scope in scopes
+        ]  # fmt: skip
+    acw = leg.after_call(end_ms)
+    if acw is None or acw[1] is None:
+        return handled, []
+    acw_ms, before_ms = acw[1] - acw[0], talk_ms + hold_ms
+    return handled, [AfterCall(scope, end_ms, arrival_ms, 1, leg.leg_id, acw_ms, before_ms) for scope in scopes]
+
+
+def moves_of(
+    reserved_ms: int | None, connected_ms: int | None, acw_ms: int | None, closed_ms: int | None
+) -> list[Move]:
+    """The steps of a leg through its phases; a time is None if the leg has not come there. No phase lasts less than nothing."""
+    moves: list[Move] = []
+    acw_or_closed_ms = acw_ms if acw_ms is not None else closed_ms
+    if reserved_ms is not None:
+        moves.append((reserved_ms, RESERVING, 1))
+        until_ms = connected_ms if connected_ms is not None else closed_ms
+        if until_ms is not None:
+            moves.append((max(reserved_ms, until_ms), RESERVING, -1))
+    if connected_ms is not None:
+        moves.append((connected_ms, CONNECTED, 1))
+        if acw_or_closed_ms is not None:
+            moves.append((max(connected_ms, acw_or_closed_ms), CONNECTED, -1))
+    if acw_ms is not None:
+        moves.append((acw_ms, WRAPPING, 1))
+        if closed_ms is not None:
+            moves.append((max(acw_ms, closed_ms), WRAPPING, -1))
+    return moves
+
+
+def moved(before: list[Move], after: list[Move]) -> list[Move]:
+    """The moves that turn one list into the other."""
+    known = len(before)
+    if after[:known] == before:
+        return after[known:]
+    added = [move for move in after if move not in before]
+    return added + [(at_ms, phase, -sign) for at_ms, phase, sign in before if (at_ms, phase, sign) not in after]

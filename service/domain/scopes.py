@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Struct, field
 
 from service.domain.agents import AgentRecord, AgentTimeline, StoredStretch
+from service.domain.calendar import Calendar
 from service.domain.facts import SourceSeen
 from service.domain.state_keys import INTERVAL, LIVE, PANE, SOURCE, STRETCHES, WAITING, decode_key
-from service.domain.totals import Totals, bump
+from service.domain.totals import STATE_COUNTERS, Totals, bump, total_of
 
 QUEUE_PANE_MS: Final = 10_000
 AGENT_PANE_MS: Final = 60_000
@@ -23,11 +24,23 @@ HISTOGRAM_EDGES_MS: Final = tuple(
 
 
 class Interval(Struct, array_like=True, gc=False):
-    """One interval's totals under both attributions. `revision` is 0 while it is the scope's newest; each later change adds one."""
+    """One interval's totals under both attributions. `revision` is 0 while it is the scope's newest; each later change adds one.
+
+    Time in state is the same under both and kept in `outcome` only: read by `totals`.
+    """
 
     outcome: Totals = field(default_factory=Totals)
     arrival: Totals = field(default_factory=Totals)
     revision: int = 0
+
+    def totals(self, attribution: str) -> Totals:
+        """The totals under `outcome` or `arrival`."""
+        if attribution == "outcome":
+            return self.outcome
+        found = total_of([self.arrival])
+        for name in STATE_COUNTERS:
+            setattr(found, name, getattr(self.outcome, name))
+        return found
 
 
 class Waiting(Struct, array_like=True, gc=False):
@@ -57,9 +70,9 @@ class AgentLive(Struct, array_like=True, gc=False):
 
 
 class QueueScope:
-    """One queue's state."""
+    """One queue's state. `hot` and `calendar` are AGGREGATE's: buckets looked up since the last flush, and the site's calendar."""
 
-    __slots__ = ("intervals", "live", "panes", "queue_id", "scope", "waiting")
+    __slots__ = ("calendar", "hot", "intervals", "live", "panes", "queue_id", "scope", "waiting")
     pane_ms = QUEUE_PANE_MS
 
     def __init__(self, scope: str) -> None:
@@ -69,12 +82,18 @@ class QueueScope:
         self.intervals: dict[int, Interval] = {}
         self.waiting: dict[str, Waiting] = {}
         self.live = QueueLive()
+        self.hot: dict[Any, Any] = {}
+        self.calendar: Calendar | None = None
+
+
+Span = tuple[int, int, Totals | None]
+"""(start, end, totals) of an interval."""
 
 
 class AgentScope:
     """One agent's state. Stretches read from the state feed are put together to the timeline when it is asked for."""
 
-    __slots__ = ("_read", "_timeline", "agent_id", "intervals", "live", "panes", "scope")
+    __slots__ = ("_read", "_timeline", "agent_id", "calendar", "hot", "intervals", "live", "panes", "scope", "span")
     pane_ms = AGENT_PANE_MS
 
     def __init__(self, scope: str) -> None:
@@ -83,12 +102,17 @@ class AgentScope:
         self.panes: dict[int, Totals] = {}
         self.intervals: dict[int, Interval] = {}
         self.live = AgentLive()
+        self.hot: dict[Any, Any] = {}
+        self.calendar: Calendar | None = None
+        self.span: Span | None = None
         self._read: dict[int, list[StoredStretch]] = {}
         self._timeline: AgentTimeline | None = None
 
     @property
     def record(self) -> AgentRecord:
         """What the agent does now."""
+        if self._timeline is not None:
+            self._timeline.show()
         return self.live.record
 
     @property

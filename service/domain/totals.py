@@ -17,7 +17,7 @@ LONGEST_KEPT: Final = 8
 
 
 class Totals(Struct, array_like=True, gc=False):
-    """What happened in one bucket: counts, sums in milliseconds, quantile sketches (bin -> count) and the longest durations.
+    """What happened in one bucket: counts, sums in milliseconds, a quantile sketch of waits (bin -> count) and the longest durations.
 
     A queue uses the visit and leg fields, an agent the leg and state fields; the rest stays zero.
     Every field is a sum over facts, so merging in any order and taking a fact back are exact.
@@ -57,7 +57,6 @@ class Totals(Struct, array_like=True, gc=False):
     not_ready_ms: int = 0
     login_ms: int = 0
     wait_sketch: dict[int, int] = field(default_factory=dict)
-    handle_sketch: dict[int, int] = field(default_factory=dict)
     longest_waits_ms: list[int] = field(default_factory=list)
     longest_abandon_waits_ms: list[int] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
@@ -68,9 +67,8 @@ class Totals(Struct, array_like=True, gc=False):
             value = getattr(other, name)
             if value:
                 setattr(self, name, getattr(self, name) + value)
-        for bins, more in ((self.wait_sketch, other.wait_sketch), (self.handle_sketch, other.handle_sketch)):
-            for index, count in more.items():
-                bump(bins, index, count)
+        for index, count in other.wait_sketch.items():
+            bump(self.wait_sketch, index, count)
         for reason, count in other.reasons.items():
             bump(self.reasons, reason, count)
         for longest, values in (
@@ -83,6 +81,9 @@ class Totals(Struct, array_like=True, gc=False):
 
 COUNTERS: Final = tuple(f for f, kind in Totals.__annotations__.items() if kind is int)
 """Names of the plain integer fields."""
+
+STATE_COUNTERS: Final = ("available_ms", "reserved_ms", "on_contact_ms", "acw_state_ms", "not_ready_ms", "login_ms")
+"""Those that sum an agent's time in state."""
 
 
 def bump(counts: dict[K, int], key: K, amount: int) -> None:
