@@ -43,7 +43,7 @@ def days_of(scopes: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def sum_of(blocks: Iterable[dict[str, Any]], name: str) -> float:
     """Sum of a count or of seconds."""
-    return sum(block[name] for block in blocks)
+    return float(sum(block[name] for block in blocks))
 
 
 def totals_of(report: dict[str, Any], kind: str = "queues") -> list[dict[str, Any]]:
