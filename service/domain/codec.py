@@ -16,7 +16,8 @@ MAX_EVENT_BYTES: Final = 256 * 1024
 
 def _concrete(cls: type[Event]) -> Iterator[type[Event]]:
     for sub in cls.__subclasses__():
-        if sub.__struct_config__.tag is not None and sub.__module__ in (events.__name__, business_events.__name__):
+        named = "." in str(sub.__struct_config__.tag)  # a group's tag is its class name: no event
+        if named and sub.__module__ in (events.__name__, business_events.__name__):
             yield sub
         yield from _concrete(sub)
 

@@ -2,27 +2,27 @@
 
 import pytest
 
-from service.domain.kpis import KPIS, KPIS_OF, Kind, Reading, read_kpis
+from service.domain.kpis import KPIS, KPIS_OF, Kind, Kpi, Reading, read_kpis
 from service.domain.totals import COUNTERS, Totals
 
 PROMISED: dict[Kind, set[str]] = {
     "queue": set(
-        """offered answered abandoned short_abandoned flowed_out callback_requested cancelled refused answered_in_threshold
-        abandoned_in_threshold waiting waiting_over_threshold handled handled_contacts missed transferred_out transferred_in
-        consulted conferenced holds oldest_wait_seconds asa_seconds max_wait_seconds average_abandon_seconds
-        max_abandon_wait_seconds wait_p50_seconds wait_p90_seconds wait_p95_seconds expected_wait_seconds
+        """offered answered abandoned short_abandoned flowed_out callback_requested cancelled refused
+        answered_in_threshold abandoned_in_threshold waiting waiting_over_threshold handled handled_contacts missed
+        transferred_out transferred_in consulted conferenced holds oldest_wait_seconds asa_seconds max_wait_seconds
+        average_abandon_seconds max_abandon_wait_seconds wait_p50_seconds wait_p90_seconds wait_p95_seconds expected_wait_seconds
         average_talk_seconds average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
         hold_seconds acw_seconds ring_seconds wait_seconds abandon_wait_seconds service_level_ratio
         service_level_answered_only_ratio service_level_abandon_negative_ratio service_level_abandon_ignored_ratio
         service_level_abandon_positive_ratio service_level_short_positive_ratio service_level_genesys_ratio
         service_level_dequeued_ratio answer_ratio abandonment_ratio callback_ratio transfer_ratio agents_staffed
-        agents_available agents_reserved agents_on_contact agents_acw agents_not_ready""".split()
+        agents_available agents_reserved agents_on_contact agents_acw agents_not_ready""".split()  # noqa: SIM905
     ),
     "agent": set(
         """answered handled handled_contacts missed transferred_out transferred_in consulted conferenced holds
         average_talk_seconds average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
         hold_seconds acw_seconds ring_seconds login_seconds available_seconds on_contact_seconds acw_state_seconds
-        not_ready_seconds state_seconds transfer_ratio occupancy_ratio utilisation_ratio contacts_per_hour""".split()
+        not_ready_seconds state_seconds transfer_ratio occupancy_ratio utilisation_ratio contacts_per_hour""".split()  # noqa: SIM905
     ),
 }
 KINDS = pytest.mark.parametrize("kind", ["queue", "agent"])
@@ -34,7 +34,9 @@ BUSY = Totals(
     acw_state_ms=2_500_000, not_ready_ms=1_000_000, login_ms=25_000_000, wait_sketch={500: 80},
     longest_waits_ms=[20_000, 95_500], longest_abandon_waits_ms=[61_000],
 )  # fmt: skip
-NOW = Reading(BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000)
+NOW = Reading(
+    BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000
+)  # fmt: skip
 
 
 @KINDS
@@ -47,7 +49,7 @@ def test_no_name_is_given_twice() -> None:
 
 
 @pytest.mark.parametrize("kpi", KPIS, ids=[kpi.name for kpi in KPIS])
-def test_a_row_is_complete_and_its_name_tells_its_unit(kpi) -> None:  # type: ignore[no-untyped-def]
+def test_a_row_is_complete_and_its_name_tells_its_unit(kpi: Kpi) -> None:
     assert kpi.help.endswith(".") and kpi.chinese and kpi.scopes
     assert (kpi.unit == "seconds") == kpi.name.endswith("_seconds")
     assert (kpi.unit == "ratio") == kpi.name.endswith("_ratio")

@@ -73,7 +73,8 @@ def test_a_waiting_visit_is_over_the_threshold_after_it(age_s: float, over: int)
 
 
 def test_the_longest_wait_grows_with_the_clock_and_never_runs_backwards() -> None:
-    queue = store_after([event("visit.queued", 10), event("visit.queued", 0, contact_id="d")]).scopes.queues["queue:sales"]
+    store = store_after([event("visit.queued", 10), event("visit.queued", 0, contact_id="d")])
+    queue = store.scopes.queues["queue:sales"]
     assert [WaitingNow([queue], ms(at)).oldest_ms for at in (-5, 30, 31)] == [0, 30_000, 31_000]
     assert WaitingNow([], ms(0)).oldest_ms is None
 
