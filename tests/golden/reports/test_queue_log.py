@@ -170,6 +170,15 @@ def test_by_arrival_everything_counts_when_the_call_came(by_arrival: dict[str, A
     assert days == {"2026-01-01": (7, 5), "2026-01-02": (1, 1)}
 
 
+def test_other_definitions_of_ratios_follow_from_the_counts_by_arrival(by_arrival: dict[str, Any]) -> None:
+    # Wazo's answered rate divides by all that came but those who found the queue closed; its service level by answered.
+    sales = by_arrival["queues"]["sales"]["total"]
+    refused, flowed_out = sales["refused_by_reason"], sales["flowed_out_by_reason"]
+    came = sales["answered"] + sales["abandoned"] + refused["full"] + flowed_out["timeout"]
+    assert sales["answered"] / came == 6 / 9
+    assert sales["answered_in_threshold"] / sales["answered"] == sales["service_level_answered_only_ratio"] == 4 / 6
+
+
 def test_agents_time_is_cut_at_the_hours(report: dict[str, Any]) -> None:
     first = report["agents"]["SIP/1"]
     assert by_start(first, "login_seconds", "not_ready_seconds") == {
