@@ -8,15 +8,17 @@ from service.domain.totals import COUNTERS, Totals
 PROMISED: dict[Kind, set[str]] = {
     "queue": set(
         """offered answered abandoned short_abandoned flowed_out callback_requested cancelled refused
-        answered_in_threshold abandoned_in_threshold waiting waiting_over_threshold handled handled_contacts missed
-        transferred_out transferred_in consulted conferenced holds oldest_wait_seconds asa_seconds max_wait_seconds
-        average_abandon_seconds max_abandon_wait_seconds wait_p50_seconds wait_p90_seconds wait_p95_seconds expected_wait_seconds
-        average_talk_seconds average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
+        answered_in_threshold abandoned_in_threshold waiting waiting_over_threshold handled
+        handled_contacts missed transferred_out transferred_in consulted conferenced holds
+        oldest_wait_seconds asa_seconds max_wait_seconds average_abandon_seconds max_abandon_wait_seconds
+        wait_p50_seconds wait_p90_seconds wait_p95_seconds expected_wait_seconds average_talk_seconds
+        average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
         hold_seconds acw_seconds ring_seconds wait_seconds abandon_wait_seconds service_level_ratio
-        service_level_answered_only_ratio service_level_abandon_negative_ratio service_level_abandon_ignored_ratio
-        service_level_abandon_positive_ratio service_level_short_positive_ratio service_level_genesys_ratio
-        service_level_dequeued_ratio answer_ratio abandonment_ratio callback_ratio transfer_ratio agents_staffed
-        agents_available agents_reserved agents_on_contact agents_acw agents_not_ready""".split()  # noqa: SIM905
+        service_level_answered_only_ratio service_level_abandon_negative_ratio
+        service_level_abandon_ignored_ratio service_level_abandon_positive_ratio
+        service_level_short_positive_ratio service_level_genesys_ratio service_level_dequeued_ratio
+        answer_ratio abandonment_ratio callback_ratio transfer_ratio agents_staffed agents_available
+        agents_reserved agents_on_contact agents_acw agents_not_ready""".split()  # noqa: SIM905
     ),
     "agent": set(
         """answered handled handled_contacts missed transferred_out transferred_in consulted conferenced holds
