@@ -63,7 +63,9 @@ class _Run:
         return self.options.to_ms if self.options.to_ms is not None else last_ms
 
     def buckets(self, scope: Scope) -> dict[int, Totals]:
-        """The scope's totals by interval under the attribution asked for; an agent's open state counts up to the cut-off."""
+        """The scope's totals by interval under the attribution asked for; an agent's open state counts up to the cut-
+        off.
+        """
         found = {start: i.totals(self.options.attribution) for start, i in scope.intervals.items()}
         if isinstance(scope, AgentScope) and scope.timeline.starts:
             self._add_open(found, scope)
@@ -104,7 +106,8 @@ def build_report(recording: Recording, floor: Floor, options: ReportOptions) -> 
 
 def _in_zone(floor: Floor, options: ReportOptions) -> Floor:
     """The floor with every site on the report's zone and interval; a single site's reset time is kept."""
-    minutes = {site.day_starts_at_minutes for site in floor.sites.values()} or {floor.default_site.day_starts_at_minutes}
+    known = list(floor.sites.values()) or [floor.default_site]
+    minutes = {site.day_starts_at_minutes for site in known}
     start = minutes.pop() if len(minutes) == 1 else 0
     sites = {name: Site(name, options.timezone, start) for name in floor.sites}
     default = Site(floor.default_site.site_id, options.timezone, start)

@@ -39,7 +39,9 @@ class ProcessSettings(BaseModel):
     host: str = Field(default="127.0.0.1", min_length=1, description="address the API listens on")
     port: Port = Field(default=8080, description="port the API listens on")
     embedded: bool = Field(default=False, description="the broker is the embedded one, which has no producer ids")
-    session_timeout_seconds: float = Field(default=6.0, ge=2, le=300, description="a silent worker is replaced after this")
+    session_timeout_seconds: float = Field(
+        default=6.0, ge=2, le=300, description="a worker silent for this long is replaced"
+    )
     metrics_port: Port | None = Field(default=None, description="port on which a worker serves its own metrics")
     clock: Literal["wall", "stream"] = Field(default="wall", description="what KPIs take as now")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="how much is logged")

@@ -1,4 +1,6 @@
-"""The three agents: DECODE native topics, CORRELATE events to facts, AGGREGATE facts to state. Thin shells around the domain."""
+"""The three agents: DECODE native topics, CORRELATE events to facts, AGGREGATE facts to state. Thin shells around the
+domain.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """A human agent's states over time, from the agent's own events and from the legs of contacts.
 
-The timeline is a step function of time. Each stretch holds the agent's own state and how many legs reserve, connect or keep the
-agent in after-call work; the state shown is that of the busiest leg, else the own one. Legs come from many partitions, in any order
-and any skew, so they are counted in and out over ranges of time, which commutes; the agent's own events come from one partition, and
-those of the last minute are kept to be folded again when one arrives late.
+The timeline is a step function of time. Each stretch holds the agent's own state and how many legs reserve, connect
+or keep the agent in after-call work; the state shown is that of the busiest leg, else the own one. Legs come from
+many partitions, in any order and any skew, so they are counted in and out over ranges of time, which commutes; the
+agent's own events come from one partition, and those of the last minute are kept to be folded again when one arrives
+late.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -163,8 +164,8 @@ _ADVANCE: Final = {
 class AgentRecord(Struct, array_like=True, gc=False):
     """What an agent keeps beside the stretches: the newest state, the own side, and the own events of the last minute.
 
-    `base` is the own side before the first kept event, which is not before `base_ms`. `seen` tells since when contacts of a
-    queue were offered. Nothing before `horizon_ms` is kept.
+    `base` is the own side before the first kept event, which is not before `base_ms`. `seen` tells since when
+    contacts of a queue were offered. Nothing before `horizon_ms` is kept.
     """
 
     state: str = "unknown"
@@ -320,7 +321,9 @@ class AgentTimeline:
             self._set_own(event.at_ms, None, record.own, change)
 
     def _apply_own(self, from_ms: int, change: Change) -> None:
-        """Lay the own side over the timeline again from `from_ms` on: it changes at own events and at queues first seen."""
+        """Lay the own side over the timeline again from `from_ms` on: it changes at own events and at queues first
+        seen.
+        """
         record = self.record
         from_ms = max(from_ms, record.base_ms)
         times = {from_ms, *(e.at_ms for e in record.events), *record.seen.values()}
@@ -427,7 +430,9 @@ class AgentTimeline:
         return [(self.starts[i], *self.stretches[i]) for i in range(first, end)]
 
     def trim(self, oldest_ms: int) -> list[int]:
-        """Forget what lies before `oldest_ms`, the stretch that reaches into it apart; returns the buckets that are empty now."""
+        """Forget what lies before `oldest_ms`, the stretch that reaches into it apart; returns the buckets that are
+        empty now.
+        """
         keep_from = bisect_right(self.starts, oldest_ms) - 1
         if keep_from <= 0:
             return []
@@ -453,7 +458,7 @@ class AgentTimeline:
             yield Segment(begun[0], until_ms, *begun[1:])
 
     def state_at(self, now_ms: int) -> tuple[str, str | None, int]:
-        """(state, reason, since) at `now_ms`; differs from the newest only while a stated after-call work still runs."""
+        """(state, reason, since) at `now_ms`: not the newest only while a stated after-call work still runs."""
         record = self.record
         if record.since_ms <= now_ms:
             return record.state, record.reason, record.since_ms

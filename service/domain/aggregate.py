@@ -63,7 +63,8 @@ STATE_FIELDS: Final = {STATES[code]: name for code, name in enumerate(FIELD_OF_C
 
 
 class Mark(Struct, array_like=True, gc=False):
-    """Up to where this partition has come: the next offset of `cti.facts`, and per source partition the last source offset
+    """Up to where this partition has come: the next offset of `cti.facts`, and per source partition the last source
+    offset
     applied and how far event time has come there.
     """
 
@@ -174,7 +175,8 @@ class AggregateStore:
     def _move_on(self, source: int, newest_ms: int) -> None:
         """Event time has come this far in a source partition; what all have passed by long enough may expire.
 
-        Catching up on a backlog, partitions differ by days of event time. One that never speaks must not hold up the rest.
+        Catching up on a backlog, partitions differ by days of event time. One that never speaks must not hold up the
+        rest.
         """
         newest = self.mark.newest_ms
         if newest_ms > newest.get(source, 0):
@@ -376,7 +378,9 @@ class AggregateStore:
         return agent.span
 
     def _count(self, source: str, what: str) -> None:
-        """Count a finding of this partition's own under its source; negative numbers keep it apart from `cti.events`' partitions."""
+        """Count a finding of this partition's own under its source; negative numbers keep it apart from `cti.events`'
+        partitions.
+        """
         key = ("source:" + source, -1 - self._partition)
         found = self.scopes.sources.get(key) or SourceSeen(*key, {}, 0, 0)
         bump(found.counts, what, 1)
@@ -390,9 +394,11 @@ class AggregateStore:
     # --- buckets ----------------------------------------------------------------------------------------------------
 
     def _buckets(self, scope: Scope, at_ms: int, arrival_ms: int) -> list[Totals]:
-        """The totals a fact belongs to: intervals by outcome and by arrival, lifetime, pane; none if the fact is too old.
+        """The totals a fact belongs to: intervals by outcome and by arrival, lifetime, pane; none if the fact is too
+        old.
 
-        A pane lies in one interval and intervals begin on whole minutes, so what was found once holds until the next flush.
+        A pane lies in one interval and intervals begin on whole minutes, so what was found once holds until the next
+        flush.
         """
         if at_ms > scope.live.newest_ms:
             scope.live.newest_ms = at_ms
@@ -495,7 +501,7 @@ class AggregateStore:
                     self.mark.newest_ms[source] = newest_ms - 1
                     self._move_on(source, newest_ms)
                 if self.mark.schema != keys.SCHEMA:
-                    raise ValueError(f"state schema {self.mark.schema}, this version has {keys.SCHEMA}: run `floorwalker rebuild`")
+                    raise ValueError(keys.other_schema(self.mark.schema))
             else:
                 self.scopes.put(key, value)
 

@@ -12,8 +12,8 @@ MINUTE_MS = 60_000
 class Calendar:
     """Days and intervals of one site, each [start, end) in milliseconds UTC.
 
-    A business day begins at the site's local reset time; intervals are counted from there in elapsed time, so that a day
-    on which the clocks change has 92 or 100 quarter-hours, and the last interval is cut at the end of the day.
+    A business day begins at the site's local reset time; intervals are counted from there in elapsed time, so that a
+    day on which the clocks change has 92 or 100 quarter-hours, and the last interval is cut at the end of the day.
     """
 
     def __init__(self, site: Site, interval_ms: int) -> None:
@@ -64,7 +64,9 @@ class Calendar:
         return bisect_right(starts, at_ms) - 1
 
     def _learn_days_around(self, at_ms: int) -> None:
-        """(Re)build the table of day starts from three days before `at_ms` on; the clock moves on, so it is rarely called."""
+        """(Re)build the table of day starts from three days before `at_ms` on; the clock moves on, so it is rarely
+        called.
+        """
         first = datetime.fromtimestamp(at_ms / 1000, self._zone).date() - timedelta(days=3)
         self._days = [first + timedelta(days=n) for n in range(40)]
         self._starts = [self.day_start_ms(day) for day in self._days]

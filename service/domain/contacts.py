@@ -1,7 +1,8 @@
 """A contact's life: visits and legs filled by events in any order, and the signed facts each event adds.
 
-The facts of a visit or leg are a function of its record. An event changes the record; what is emitted is the difference between the
-facts before and after. So arrival order and redelivery cannot matter, and a late event corrects what was said before.
+The facts of a visit or leg are a function of its record. An event changes the record; what is emitted is the
+difference between the facts before and after. So arrival order and redelivery cannot matter, and a late event
+corrects what was said before.
 """
 
 from zlib import crc32
@@ -21,7 +22,9 @@ from service.domain.settings import Floor
 from service.domain.visits import ANSWERED, Visit
 
 SEEN_KEPT = 64
-"""How many event ids (as CRC-32) a contact remembers, only to count duplicates; applying one twice changes nothing anyway."""
+"""How many event ids (as CRC-32) a contact remembers, only to count duplicates; applying one twice changes nothing
+anyway.
+"""
 
 
 class ContactRecord(Struct, array_like=True, gc=False):
@@ -47,7 +50,9 @@ class Applied(Struct, gc=False):
 
 
 class Contact:
-    """A contact in flight: its record, and the facts emitted so far for each visit and leg (recomputed after a restart)."""
+    """A contact in flight: its record, and the facts emitted so far for each visit and leg (recomputed after a
+    restart).
+    """
 
     __slots__ = ("_leg_facts", "_visit_facts", "record")
 
@@ -60,20 +65,19 @@ class Contact:
 
     @property
     def closed(self) -> bool:
-        """True when nothing is waiting, ringing, connected or wrapping up. After-call work outlives the contact's end."""
+        """True when nothing waits, rings, is connected or wraps up. After-call work outlives the contact's end."""
         record = self.record
         if record.ended_ms is None:
             for visit in record.visits:
                 if visit.end_ms is None:
                     return False
-            for leg in record.legs:
-                if leg.open:
-                    return False
-            return True
+            return all(not leg.open for leg in record.legs)
         return not any(leg.wrapping for leg in record.legs)
 
     def apply(self, event: ContactEvent, at_ms: int, floor: Floor) -> Applied:
-        """Fill the event in and return what changes. Events that belong to no visit or leg change nothing but the contact."""
+        """Fill the event in and return what changes. Events that belong to no visit or leg change nothing but the
+        contact.
+        """
         record = self.record
         applied = Applied([])
         code = crc32(event.event_id.encode())
@@ -145,7 +149,9 @@ class Contact:
         self._emit_legs(applied, leg, parts)
 
     def _find_leg(self, event: LegEvent) -> Leg | None:
-        """The event's leg: by the feed's id, else the agent's newest leg in that visit; an unnamed leg takes the first id told."""
+        """The event's leg: by the feed's id, else the agent's newest leg in that visit; an unnamed leg takes the first
+        id told.
+        """
         unnamed = None
         for leg in reversed(self.record.legs):
             if leg.agent_id != event.agent_id:
@@ -199,7 +205,9 @@ class Contact:
             applied.facts.append(LegMoved("agent:" + leg.agent_id, about.queue_id, after.since_ms, moves))
 
     def _about(self, leg: Leg) -> LegContext:
-        """The leg's surroundings. The visit's answer is this leg's if the agent is the same and no other leg of theirs claims it."""
+        """The leg's surroundings. The visit's answer is this leg's if the agent is the same and no other leg of theirs
+        claims it.
+        """
         record = self.record
         visit = self._visit_of(leg)
         answered_ms = ring_ms = None
@@ -221,7 +229,9 @@ class Contact:
         )
 
     def _claims(self, leg: Leg, visit: Visit) -> bool:
-        """Whether the visit's answer belongs to this leg: the one it names, else the agent's first leg there that was not missed."""
+        """Whether the visit's answer belongs to this leg: the one it names, else the agent's first leg there that was
+        not missed.
+        """
         if visit.ending != ANSWERED or visit.agent_id != leg.agent_id:
             return False
         if len(self.record.legs) == 1:

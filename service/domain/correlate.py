@@ -1,8 +1,8 @@
 """CORRELATE: turns the events of one source partition into facts, keeping contacts in flight.
 
-Its output depends only on the records and the configuration, never on a clock or on where batches are cut, so a replay after a
-crash gives the same facts. A contact is forgotten once it is closed and its source has moved on by the linger time; an event older
-than that for an unknown contact is late (it may be a redelivery of one already counted).
+Its output depends only on the records and the configuration, never on a clock or on where batches are cut, so a
+replay after a crash gives the same facts. A contact is forgotten once it is closed and its source has moved on by the
+linger time; an event older than that for an unknown contact is late (it may be a redelivery of one already counted).
 """
 
 from collections import deque
@@ -30,7 +30,9 @@ DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW = "duplicates", "late", "unmatched", 
 
 
 class SourceState(Struct, array_like=True, gc=False):
-    """What one source delivered in this partition: counts by event type and by quality, and how far its event time has come."""
+    """What one source delivered in this partition: counts by event type and by quality, and how far its event time has
+    come.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     newest_ms: int = 0
@@ -147,7 +149,9 @@ class CorrelateStore:
         return applied.facts
 
     def _find(self, contact_id: str) -> Contact | None:
-        """The contact in flight, if it is not to be forgotten already: its own source's event time says so, whoever tells of it."""
+        """The contact in flight, if it is not to be forgotten already: its own source's event time says so, whoever
+        tells of it.
+        """
         found = self.contacts.get(contact_id)
         if found is None:
             return None
@@ -160,7 +164,9 @@ class CorrelateStore:
         return found
 
     def _sweep(self, closed: deque[tuple[int, str]], source: SourceState) -> None:
-        """Forget the oldest closed contacts of a source that has moved on. When this runs changes no fact: `_find` decides."""
+        """Forget the oldest closed contacts of a source that has moved on. When this runs changes no fact: `_find`
+        decides.
+        """
         while closed and closed[0][0] < source.newest_ms - self._linger_ms:
             _, contact_id = closed.popleft()
             if contact_id in self.contacts:
@@ -183,9 +189,7 @@ class CorrelateStore:
                 if value is not None:
                     self.mark = _decode_mark(value)
                     if self.mark.schema != keys.SCHEMA:
-                        raise ValueError(
-                            f"contacts schema {self.mark.schema}, this version has {keys.SCHEMA}: run `floorwalker rebuild`"
-                        )
+                        raise ValueError(keys.other_schema(self.mark.schema))
                 continue
             self._recovering = True
             contact_id = key[1:].decode()

@@ -60,7 +60,9 @@ class ContactEnded(ContactEvent, kw_only=True, tag="contact.ended", gc=False):
 
 
 class VisitEvent(ContactEvent, kw_only=True, gc=False):
-    """Something in a contact's stay in one queue. `wait_ms`, where the feed states it, wins over the difference of times."""
+    """Something in a contact's stay in one queue. `wait_ms`, where the feed states it, wins over the difference of
+    times.
+    """
 
     visit_id: Id
     queue_id: Id | None = None
@@ -96,7 +98,9 @@ class VisitAbandoned(VisitEvent, kw_only=True, tag="visit.abandoned", gc=False):
 
 
 class VisitFlowedOut(VisitEvent, kw_only=True, tag="visit.flowed_out", gc=False):
-    """The visit left the queue without abandon and without agent: overflow, timeout, empty, key, withdraw, transfer, system."""
+    """The visit left the queue without abandon and without agent: overflow, timeout, empty, key, withdraw, transfer,
+    system.
+    """
 
     outcome_reason: Text | None = None
     to_queue_id: Id | None = None
@@ -124,8 +128,9 @@ class VisitRefused(VisitEvent, kw_only=True, tag="visit.refused", gc=False):
 class LegEvent(ContactEvent, kw_only=True, gc=False):
     """Something in one offer of a contact to one agent.
 
-    Without `leg_id` the leg is the agent's leg in that visit; a feed that offers one visit to the same agent twice gives ids.
-    A `consult` leg counts as neither offered nor handled. Without `agent_id` the leg counts for its queue only.
+    Without `leg_id` the leg is the agent's leg in that visit; a feed that offers one visit to the same agent twice
+    gives ids. A `consult` leg counts as neither offered nor handled. Without `agent_id` the leg counts for its queue
+    only.
     """
 
     agent_id: Id | None = None
@@ -194,7 +199,7 @@ class LegPartyLeft(LegEvent, kw_only=True, tag="leg.party_left", gc=False):
 
 
 class LegEnded(LegEvent, kw_only=True, tag="leg.ended", gc=False):
-    """The agent is no longer connected. Stated `talk_ms` (hold excluded) and `hold_ms` win over differences of times."""
+    """The agent is no longer connected. Stated `talk_ms` (without hold) and `hold_ms` win over differences of times."""
 
     talk_ms: DurationMs | None = None
     hold_ms: DurationMs | None = None
@@ -203,7 +208,9 @@ class LegEnded(LegEvent, kw_only=True, tag="leg.ended", gc=False):
 
 
 class LegWrapupStarted(LegEvent, kw_only=True, tag="leg.wrapup_started", gc=False):
-    """After-call work begins. `acw_ms` is its planned length where the feed states one (Asterisk WRAPUPSTART): it then ends by itself."""
+    """After-call work begins. `acw_ms` is its planned length where the feed states one (Asterisk WRAPUPSTART): it then
+    ends by itself.
+    """
 
     acw_ms: DurationMs | None = None
 

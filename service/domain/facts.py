@@ -1,8 +1,9 @@
 """Facts: what the life of a contact or an agent means for one scope's totals.
 
-CORRELATE makes them, AGGREGATE adds them up. A fact is a value: when a late event changes the past, the old fact is sent again
-with `sign` -1 and the new one with 1, so totals end as if everything had come in time. `at_ms` says which bucket a fact belongs to
-under attribution `outcome`, `arrival_ms` under attribution `arrival` (interface.md, Semantics). On the wire facts are msgpack arrays.
+CORRELATE makes them, AGGREGATE adds them up. A fact is a value: when a late event changes the past, the old fact is
+sent again with `sign` -1 and the new one with 1, so totals end as if everything had come in time. `at_ms` says which
+bucket a fact belongs to under attribution `outcome`, `arrival_ms` under attribution `arrival` (interface.md,
+Semantics). On the wire facts are msgpack arrays.
 """
 
 from typing import Any, Literal, Union
@@ -80,7 +81,9 @@ class Handled(Fact, array_like=True, frozen=True, tag=6, gc=False):
 
 
 class AfterCall(Fact, array_like=True, frozen=True, tag=7, gc=False):
-    """After-call work of an ended leg is known; `before_ms` is the leg's talk and hold, so that its handle time can be moved on."""
+    """After-call work of an ended leg is known; `before_ms` is the leg's talk and hold, so that its handle time can be
+    moved on.
+    """
 
     leg_id: str
     acw_ms: int
@@ -95,7 +98,9 @@ RESERVING, CONNECTED, WRAPPING = 0, 1, 2
 
 
 class LegMoved(Struct, array_like=True, frozen=True, tag=8, gc=False):
-    """How one leg changes its agent's timeline, compared with what was said of it before. `since_ms` is when the leg began."""
+    """How one leg changes its agent's timeline, compared with what was said of it before. `since_ms` is when the leg
+    began.
+    """
 
     scope: str
     queue_id: str | None
@@ -104,7 +109,9 @@ class LegMoved(Struct, array_like=True, frozen=True, tag=8, gc=False):
 
 
 class AgentInput(Struct, array_like=True, frozen=True, tag=9, gc=False):
-    """One agent event on its way to the agent's timeline. `kind` is the event type after `agent.`; `rank` orders equal times."""
+    """One agent event on its way to the agent's timeline. `kind` is the event type after `agent.`; `rank` orders equal
+    times.
+    """
 
     scope: str
     at_ms: int
@@ -135,7 +142,8 @@ AnyFact = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | Leg
 
 
 class FactBatch(Struct, array_like=True, gc=False):
-    """One record of `cti.facts`: facts of one source partition for one target partition, with the source offset of each.
+    """One record of `cti.facts`: facts of one source partition for one target partition, with the source offset of
+    each.
 
     `newest_ms` says how far event time has come in the source partition.
     """
@@ -161,7 +169,9 @@ def decode_batch(raw: bytes) -> FactBatch:
 
 
 def difference(before: list[Additive], after: list[Additive]) -> list[Additive]:
-    """What to emit when the facts of a visit or leg change from `before` to `after`: retractions first, then what is new."""
+    """What to emit when the facts of a visit or leg change from `before` to `after`: retractions first, then what is
+    new.
+    """
     known = len(before)
     if after[:known] == before:
         return after[known:]

@@ -1,4 +1,4 @@
-"""The KPI registry: one row per KPI. API fields, Prometheus metrics, reports and documentation are generated from it."""
+"""The KPI registry: one row per KPI. API fields, Prometheus metrics, reports and documents are generated from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,8 @@ STAFF_STATES: Final = ("available", "reserved", "on_contact", "acw", "not_ready"
 class Reading:
     """What a KPI is computed from: the totals of a bucket and, for what is true now, the state beside them.
 
-    The fields after `totals` are None (or 0) where the bucket has no "now": closed intervals, and agents' share of a queue's state.
+    The fields after `totals` are None (or 0) where the bucket has no "now": closed intervals, and agents' share of a
+    queue's state.
     """
 
     totals: Totals
@@ -35,7 +36,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Kpi:
-    """One KPI. `name` ends with its unit; `value` returns None while undefined; `exported` ones become Prometheus series."""
+    """One KPI. `name` ends with its unit; `value` returns None while undefined; `exported` ones become Prometheus
+    series.
+    """
 
     name: str
     chinese: str
@@ -131,10 +134,12 @@ KPIS: Final[tuple[Kpi, ...]] = (
     _count("answered_in_threshold", "阈值内接听量", "Answered after at most the threshold.", QUEUE, "higher"),
     _count("abandoned_in_threshold", "阈值内放弃量", "Abandoned after at most the threshold."),
     Kpi("waiting", "当前排队数", "count", QUEUE, "lower", "Visits waiting now.", lambda r: r.waiting),
-    Kpi("waiting_over_threshold", "超时排队数", "count", QUEUE, "lower", "Visits waiting longer than the threshold now.",
+    Kpi("waiting_over_threshold", "超时排队数", "count", QUEUE, "lower",
+        "Visits waiting longer than the threshold now.",
         lambda r: None if r.waiting is None else r.over_threshold),
     _count("handled", "处理量", "Agent legs that ended; a transferred contact counts once per agent.", BOTH),
-    _count("handled_contacts", "处理联络数", "Distinct contacts among the handled, counted where the first leg ended.", BOTH),
+    _count("handled_contacts", "处理联络数",
+        "Distinct contacts among the handled, counted where the first leg ended.", BOTH),
     _count("missed", "振铃未接", "Offers to an agent that were not taken.", BOTH, "lower"),
     _count("transferred_out", "转出量", "Handled legs that the agent transferred.", BOTH),
     _count("transferred_in", "转入量", "Contacts that came by transfer.", BOTH),
@@ -145,23 +150,26 @@ KPIS: Final[tuple[Kpi, ...]] = (
         lambda r: _seconds(r.oldest_wait_ms)),
     _mean("asa_seconds", "平均应答速度", "Mean wait of answered visits.", "wait_ms", "answered", QUEUE, "lower"),
     _longest("max_wait_seconds", "最长应答等待", "Longest wait of an answered visit.", "longest_waits_ms"),
-    _mean("average_abandon_seconds", "平均放弃时长", "Mean wait of abandoned visits.", "abandon_wait_ms", "abandoned", QUEUE,
-          "neither"),
-    _longest("max_abandon_wait_seconds", "最长放弃等待", "Longest wait of an abandoned visit.", "longest_abandon_waits_ms"),
+    _mean("average_abandon_seconds", "平均放弃时长", "Mean wait of abandoned visits.", "abandon_wait_ms",
+        "abandoned", QUEUE, "neither"),
+    _longest("max_abandon_wait_seconds", "最长放弃等待", "Longest wait of an abandoned visit.",
+        "longest_abandon_waits_ms"),
     _quantile(50, "等待中位数"),
     _quantile(90, "等待九十分位"),
     _quantile(95, "等待九十五分位"),
     Kpi("expected_wait_seconds", "预计等待", "seconds", QUEUE, "lower",
-        "Wait a new visit should expect: (waiting + 1) x mean handle time of the last hour / agents serving; null without staff.",
+        "(waiting + 1) x mean handle time of the last hour / agents serving; null without staff.",
         lambda r: _seconds(r.expected_wait_ms)),
-    _mean("average_talk_seconds", "平均谈话时间", "Mean talk, hold excluded, of handled legs.", "talk_ms", "handled", BOTH,
-          "neither"),
-    _mean("average_hold_seconds", "平均保持时长", "Mean hold of legs that were held.", "hold_ms", "held", BOTH, "lower"),
-    _mean("average_acw_seconds", "平均话后处理时长", "After-call work per handled leg.", "acw_ms", "handled", BOTH, "neither"),
+    _mean("average_talk_seconds", "平均谈话时间", "Mean talk, hold excluded, of handled legs.", "talk_ms",
+        "handled", BOTH, "neither"),
+    _mean("average_hold_seconds", "平均保持时长", "Mean hold of legs that were held.", "hold_ms",
+        "held", BOTH, "lower"),
+    _mean("average_acw_seconds", "平均话后处理时长", "After-call work per handled leg.", "acw_ms",
+        "handled", BOTH, "neither"),
     Kpi("aht_seconds", "平均处理时间", "seconds", BOTH, "neither", "(Talk + hold + after-call work) / handled legs.",
         lambda r: ratio((r.totals.talk_ms + r.totals.hold_ms + r.totals.acw_ms) / 1000, r.totals.handled)),
-    _mean("average_ring_seconds", "平均振铃时长", "Mean ring time of offers answered or missed, where known.", "ring_ms", "rung",
-          BOTH, "lower"),
+    _mean("average_ring_seconds", "平均振铃时长", "Mean ring time of offers answered or missed.", "ring_ms",
+        "rung", BOTH, "lower"),
     _sum("talk_seconds", "谈话时间", "Talk, hold excluded, of handled legs."),
     _sum("hold_seconds", "保持时长", "Hold of handled legs."),
     _sum("acw_seconds", "话后处理时长", "After-call work of handled legs, counted where the leg ended."),
@@ -176,7 +184,8 @@ KPIS: Final[tuple[Kpi, ...]] = (
     _state("not_ready_seconds", "未就绪时长", "Time not ready."),
     Kpi("state_seconds", "当前状态时长", "seconds", AGENT, "neither", "Time in the present state.",
         lambda r: _seconds(r.state_ms)),
-    Kpi("service_level_ratio", "服务水平", "ratio", QUEUE, "higher", "Service level by the queue's own variant and threshold.",
+    Kpi("service_level_ratio", "服务水平", "ratio", QUEUE, "higher",
+        "Service level by the queue's own variant and threshold.",
         lambda r: service_level(r.totals, r.over_threshold, r.level)),
     _level("answered_only", "服务水平(仅接听)"),
     _level("abandon_negative", "服务水平(放弃计负)"),

@@ -39,7 +39,9 @@ class Leg(Struct, array_like=True, gc=False):
     planned_acw_ms: int | None = None
 
     def end_ms(self) -> int | None:
-        """When the agent was no longer connected; None while open. A transfer ends the leg unless its end is told apart."""
+        """When the agent was no longer connected; None while open. A transfer ends the leg unless its end is told
+        apart.
+        """
         return self.ended_ms if self.ended_ms is not None else self.transferred_ms
 
     @property
@@ -76,7 +78,8 @@ class Leg(Struct, array_like=True, gc=False):
         return total + max(0, end_ms - since) if since >= 0 else total
 
     def after_call(self, end_ms: int) -> tuple[int, int | None] | None:
-        """(start, end or None while open) of after-call work; None without any. The length stated at its end wins, then the end, then
+        """(start, end or None while open) of after-call work; None without any. The length stated at its end wins,
+        then the end, then
         the plan.
         """
         start_ms = self.wrapup_ms if self.wrapup_ms is not None else end_ms
@@ -185,10 +188,21 @@ FILL: Final[dict[type[ev.LegEvent], tuple[Fill, int]]] = {
     ev.LegWrapupStarted: (_wrapup("wrapup_ms", "planned_acw_ms"), AFTER_CALL | MOVES),
     ev.LegWrapupEnded: (_wrapup("wrapup_ended_ms", "acw_ms"), AFTER_CALL | MOVES),
 }
-"""Leg event type -> how it fills the record, and the parts it can change when it is the newest event of an answered leg."""
+"""Leg event type -> how it fills the record, and the parts it can change when it is the newest event of an answered
+leg.
+"""
 
 OPEN_ONLY: Final = frozenset(
-    {ev.LegOffered, ev.LegAlerting, ev.LegAnswered, ev.LegMissed, ev.LegRejected, ev.LegHeld, ev.LegRetrieved, ev.LegConferenced}
+    {
+        ev.LegOffered,
+        ev.LegAlerting,
+        ev.LegAnswered,
+        ev.LegMissed,
+        ev.LegRejected,
+        ev.LegHeld,
+        ev.LegRetrieved,
+        ev.LegConferenced,
+    }
 )
 """Types whose parts in FILL hold for a leg that has not ended; later they may change everything."""
 
@@ -309,7 +323,9 @@ def _handled(
 def moves_of(
     reserved_ms: int | None, connected_ms: int | None, acw_ms: int | None, closed_ms: int | None
 ) -> list[Move]:
-    """The steps of a leg through its phases; a time is None if the leg has not come there. No phase lasts less than nothing."""
+    """The steps of a leg through its phases; a time is None if the leg has not come there. No phase lasts less than
+    nothing.
+    """
     moves: list[Move] = []
     acw_or_closed_ms = acw_ms if acw_ms is not None else closed_ms
     if reserved_ms is not None:

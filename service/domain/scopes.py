@@ -20,11 +20,13 @@ AGENT_PANE_MS: Final = 60_000
 HISTOGRAM_EDGES_MS: Final = tuple(
     1000 * s for s in (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800, 3600, 7200)
 )
-"""Upper edges of the lifetime histograms of waiting and handling, equal for every queue; a longer duration has no edge."""
+"""Upper edges of the lifetime histograms of waiting and handling, equal for every queue; a longer duration has no edge.
+"""
 
 
 class Interval(Struct, array_like=True, gc=False):
-    """One interval's totals under both attributions. `revision` is 0 while it is the scope's newest; each later change adds one.
+    """One interval's totals under both attributions. `revision` is 0 while it is the scope's newest; each later
+    change adds one.
 
     Time in state is the same under both and kept in `outcome` only: read by `totals`.
     """
@@ -70,7 +72,9 @@ class AgentLive(Struct, array_like=True, gc=False):
 
 
 class QueueScope:
-    """One queue's state. `hot` and `calendar` are AGGREGATE's: buckets looked up since the last flush, and the site's calendar."""
+    """One queue's state. `hot` and `calendar` are AGGREGATE's: buckets looked up since the last flush, and the site's
+    calendar.
+    """
 
     __slots__ = ("calendar", "hot", "intervals", "live", "panes", "queue_id", "scope", "waiting")
     pane_ms = QUEUE_PANE_MS

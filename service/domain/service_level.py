@@ -43,7 +43,9 @@ def short_positive(t: Totals, over: int, switches: GenesysSwitches) -> float | N
 
 
 def genesys(t: Totals, over: int, switches: GenesysSwitches) -> float | None:
-    """Answered in threshold / answered, with abandons, short abandons and flow-outs against it as switched; never below answered."""
+    """Answered in threshold / answered, with abandons, short abandons and flow-outs against it as switched; never below
+    answered.
+    """
     whole = t.answered
     if switches.abandons:
         whole += t.abandoned

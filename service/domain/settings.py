@@ -1,4 +1,6 @@
-"""What the domain needs to know of the configuration: sites, queues, agents. Built by `service.config`, never read from disk here."""
+"""What the domain needs to know of the configuration: sites, queues, agents. Built by `service.config`, never read from
+disk here.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -12,7 +14,9 @@ DEFAULT_SITE: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class GenesysSwitches:
-    """The three switches of the `genesys` service level: whether abandons, short abandons and flow-outs count against it."""
+    """The three switches of the `genesys` service level: whether abandons, short abandons and flow-outs count against
+    it.
+    """
 
     abandons: bool = True
     short: bool = True
@@ -21,7 +25,9 @@ class GenesysSwitches:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLevel:
-    """A queue's service level. `threshold_ms` None: not set, the ratio is undefined. A wait equal to the threshold is within."""
+    """A queue's service level. `threshold_ms` None: not set, the ratio is undefined. A wait equal to the threshold is
+    within.
+    """
 
     threshold_ms: int | None = 20_000
     target_ratio: float = 0.8

@@ -3,7 +3,7 @@
 from typing import Final
 
 SCHEMA: Final = 1
-"""Version of the state values; a worker refuses another and asks for `floorwalker rebuild`."""
+"""Version of the state values; a worker refuses another."""
 
 PANE: Final = "p"
 INTERVAL: Final = "i"
@@ -23,3 +23,8 @@ def decode_key(key: bytes) -> tuple[str, str, str]:
     """(kind, bucket, scope) of a key."""
     kind, bucket, scope = key.decode().split("|", 2)
     return kind, bucket, scope
+
+
+def other_schema(found: int) -> str:
+    """What to tell about state that another version wrote."""
+    return f"the state topics hold schema {found}, this version has {SCHEMA}: recreate them and replay cti.events"

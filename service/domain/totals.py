@@ -9,7 +9,8 @@ from msgspec import Struct, field
 K = TypeVar("K")
 
 GAMMA: Final = 1.02
-"""Width of a sketch bin: a quantile is off by at most (GAMMA - 1) / (GAMMA + 1) < 1 % (DDSketch, Masson et al. 2019)."""
+"""Width of a sketch bin: a quantile is off by at most (GAMMA - 1) / (GAMMA + 1) < 1 % (DDSketch, Masson et al. 2019).
+"""
 
 _LOG_GAMMA: Final = log(GAMMA)
 LONGEST_KEPT: Final = 8
@@ -17,7 +18,8 @@ LONGEST_KEPT: Final = 8
 
 
 class Totals(Struct, array_like=True, gc=False):
-    """What happened in one bucket: counts, sums in milliseconds, a quantile sketch of waits (bin -> count) and the longest durations.
+    """What happened in one bucket: counts, sums in milliseconds, a quantile sketch of waits (bin -> count) and the
+    longest durations.
 
     A queue uses the visit and leg fields, an agent the leg and state fields; the rest stays zero.
     Every field is a sum over facts, so merging in any order and taking a fact back are exact.

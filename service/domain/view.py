@@ -1,4 +1,6 @@
-"""Reading the floor's state: what a queue, an agent or a roll-up looks like at one moment. Everything that moves with the clock is here."""
+"""Reading the floor's state: what a queue, an agent or a roll-up looks like at one moment. Everything that moves with
+the clock is here.
+"""
 
 from collections.abc import Iterable
 from typing import Final
@@ -32,7 +34,9 @@ def state_of(agent: AgentScope, now_ms: int) -> tuple[str, str | None, int]:
 
 
 def staff_by_queue(agents: Iterable[AgentScope], now_ms: int) -> dict[str, Staff]:
-    """Agents by state for every queue. An agent counts once in each queue served; a per-queue pause counts in that queue only."""
+    """Agents by state for every queue. An agent counts once in each queue served; a per-queue pause counts in that
+    queue only.
+    """
     staff: dict[str, Staff] = {}
     for agent in agents:
         record = agent.record
@@ -58,7 +62,9 @@ def distinct_staff(agents: Iterable[AgentScope], now_ms: int) -> Staff:
 
 
 def expected_wait_ms(waiting: int, staff: Staff, last_hour: Totals) -> float | None:
-    """(waiting + 1) x mean handle time / agents serving; 0 while one is free and nobody waits; None without staff or handle time."""
+    """(waiting + 1) x mean handle time / agents serving; 0 while one is free and nobody waits; None without staff or
+    handle time.
+    """
     serving = sum(staff.get(state, 0) for state in ("available", "reserved", "on_contact", "acw"))
     if not serving:
         return None

@@ -75,7 +75,9 @@ class Visit(Struct, array_like=True, gc=False):
         self.fix_level(level)
 
     def end(self, event: VisitEvent, at_ms: int) -> bool:
-        """Fill in an ending. Returns False if another, earlier ending stands: a conflict, resolved in favour of the earlier."""
+        """Fill in an ending. Returns False if another, earlier ending stands: a conflict, resolved in favour of the
+        earlier.
+        """
         ending = ENDINGS[type(event)]
         if self.end_ms is not None and (self.end_ms, RANK[self.ending or ANSWERED]) <= (at_ms, RANK[ending]):
             return self.ending == ending and self.end_ms == at_ms
