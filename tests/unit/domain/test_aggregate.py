@@ -140,7 +140,7 @@ def test_state_of_another_schema_is_refused() -> None:
     store = AggregateStore(Floor())
     store.pass_over(3)
     store.mark.schema += 1
-    with pytest.raises(ValueError, match="floorwalker rebuild"):
+    with pytest.raises(ValueError, match="schema"):
         AggregateStore(Floor()).load(store.drain())
 
 
@@ -309,6 +309,14 @@ def test_an_interval_closes_when_a_newer_one_begins_and_each_later_change_is_a_r
 def test_an_interval_first_heard_of_after_a_newer_one_is_closed_at_once() -> None:
     store = expiring(910, 10)
     assert revisions(store) == {0: 1}
+
+
+def test_an_interval_that_closes_and_expires_at_once_is_published_all_the_same() -> None:
+    days_later_s = INTERVALS_KEPT_MS / 1000 + QUARTER_S
+    store = expiring(0, days_later_s)
+    assert list(store.scopes.queues[SALES].intervals) == [ms(days_later_s)]
+    (closed,) = store.drain_closed()
+    assert (closed.start_ms, closed.interval.revision, closed.interval.outcome.refused) == (T0, 1, 1)
 
 
 def test_revisions_go_on_after_a_restart() -> None:

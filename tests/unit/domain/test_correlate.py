@@ -240,7 +240,7 @@ def test_a_drained_store_has_nothing_more_to_say() -> None:
 def test_state_of_another_schema_is_refused() -> None:
     store = store_after(*CALL)
     store.mark.schema += 1
-    with pytest.raises(ValueError, match="floorwalker rebuild"):
+    with pytest.raises(ValueError, match="schema"):
         CorrelateStore(Floor()).load(store.drain())
 
 
