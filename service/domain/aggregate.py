@@ -135,7 +135,7 @@ class AggregateStore:
         self._dirty_visits: dict[tuple[str, str], Waiting | None] = {}
         self._dirty_sources: set[tuple[str, int]] = set()
         self._gone: set[tuple[str, int, str]] = set()
-        self._closed: set[tuple[Scope, int]] = set()
+        self._closed: dict[tuple[Scope, int], Interval] = {}
         self._hot: list[Scope] = []
         self._spans: list[AgentScope] = []
         self._change = Change()
@@ -479,8 +479,8 @@ class AggregateStore:
     def _revise(self, scope: Scope, start_ms: int) -> None:
         """A closed interval changes: it has its next revision, however much changes before the next flush."""
         if (scope, start_ms) not in self._closed:
-            self._closed.add((scope, start_ms))
-            scope.intervals[start_ms].revision += 1
+            interval = self._closed[scope, start_ms] = scope.intervals[start_ms]
+            interval.revision += 1
 
     def _expire(self, scope: Scope, buckets: dict[int, Any], kind: str, oldest: int) -> None:
         """Forget buckets before `oldest`; they become tombstones in the next flush."""
@@ -512,10 +512,7 @@ class AggregateStore:
     def drain_closed(self) -> list[ClosedInterval]:
         """Closed intervals that changed since the last call, for `cti.intervals`; call before `drain`."""
         result = []
-        for scope, start_ms in self._closed:
-            interval = scope.intervals.get(start_ms)
-            if interval is None:
-                continue
+        for (scope, start_ms), interval in self._closed.items():  # some have expired in the meantime
             end_ms = self.calendars.of_scope(scope.scope).interval_end_ms(start_ms)
             result.append(ClosedInterval(scope.scope, start_ms, end_ms, interval))
             scope.hot.clear()
