@@ -13,6 +13,8 @@ from service.simulate.options import SCENARIOS, SimulationOptions
 
 DEFAULT_PORT = 8080
 LARGEST_PORT = 65_535
+AGENTS = 120
+"""So many that something happens every few seconds."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     if args.seconds is not None and not args.seconds > 0:
         raise UsageError(f"--seconds must be more than 0, not {args.seconds}")
     _say("starting broker, worker, API and a simulated contact centre")
-    simulation = SimulationOptions(seed=args.seed, scenario=args.scenario)
+    simulation = SimulationOptions(agents=AGENTS, seed=args.seed, scenario=args.scenario)
     run_demo(DemoOptions(args.port, args.seconds, simulation), _show)
     _say("everything is stopped")
     return DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -73,7 +74,7 @@ def run_demo(options: DemoOptions, show: Callable[[Ready], None]) -> None:
                 processes.wait_until(lambda: _serves_kpis(options.port), READY_TIMEOUT_MS, "the first KPI")
                 took = time.monotonic() - started
                 show(Ready(f"http://{HOST}:{options.port}", broker.bootstrap, Path(folder), took))
-                _run_until_over(processes, options.seconds)
+                _run_until_over(processes, broker, options.seconds)
             except Interrupted:
                 return
 
@@ -84,7 +85,7 @@ def check_port_free(port: int) -> None:
         socket.create_server((HOST, port)).close()
     except OSError as error:
         raise FailedError(
-            f"port {port} of {HOST} cannot be used: {error.strerror}; choose another with --port"
+            f"port {port} of {HOST} cannot be used: {os.strerror(error.errno or 0)}; choose another with --port"
         ) from None
 
 
@@ -116,6 +117,7 @@ def _start(processes: Processes, bootstrap: str, options: DemoOptions, folder: P
     processes.start(
         "simulate", "simulate", "--bootstrap", bootstrap, "--speed", "1", "--warm-up", WARM_UP,
         "--seed", str(simulation.seed), "--scenario", simulation.scenario, "--queues", str(simulation.queues),
+        *(("--agents", str(simulation.agents)) if simulation.agents is not None else ()),
     )  # fmt: skip
 
 
@@ -128,7 +130,9 @@ def _serves_kpis(port: int) -> bool:
     return bool(queues) and any(q["windows"]["60m"]["service_level_ratio"] is not None for q in queues["items"])
 
 
-def _run_until_over(processes: Processes, seconds: float | None) -> None:
+def _run_until_over(processes: Processes, broker: EmbeddedBroker, seconds: float | None) -> None:
     end = None if seconds is None else time.monotonic() + seconds
     while end is None or time.monotonic() < end:
+        if broker.pid is None:
+            raise FailedError(f"the embedded broker ended by itself:\n{broker.log}")
         processes.pause(_WATCH_SECONDS if end is None else max(0.0, min(_WATCH_SECONDS, end - time.monotonic())))
