@@ -14,11 +14,20 @@ from typing import Final, Literal
 import msgspec
 
 from service.domain.aggregate import MARK_KEY, Calendars
+from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
-from service.domain.settings import Floor
+from service.domain.settings import Floor, ServiceLevel
 from service.domain.state_keys import SCHEMA
 from service.domain.totals import Totals
-from service.domain.view import ROLLING_MS, FloorView, add_open_state, add_states
+from service.domain.view import (
+    ROLLING_MS,
+    FloorView,
+    Staff,
+    WaitingNow,
+    add_open_state,
+    add_states,
+    expected_wait_ms,
+)
 from service.interval_history import IntervalHistory
 from service.staff_index import StaffIndex
 from service.window_cache import IntervalTotals, PaneTotals, merged
@@ -26,6 +35,7 @@ from service.window_cache import IntervalTotals, PaneTotals, merged
 Record = tuple[bytes, bytes | None]
 LATENCY_EDGES_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
 DEFAULT_HISTORY_DAYS: Final = 35
+_NOTHING: Final = Totals()
 log = logging.getLogger(__name__)
 
 
@@ -55,9 +65,10 @@ class Latency:
 class _Windows:
     """The cached window totals of one scope."""
 
-    __slots__ = ("intervals", "panes")
+    __slots__ = ("intervals", "panes", "scope")
 
     def __init__(self, scope: QueueScope | AgentScope) -> None:
+        self.scope = scope
         self.panes = PaneTotals(scope.panes)
         self.intervals = IntervalTotals(scope.intervals)
 
@@ -96,6 +107,8 @@ class FloorState:
         self.newest_event_ms = 0
         self.newest_received_ms = 0
         self._windows: dict[str, _Windows] = {}
+        self._idle_queues: dict[str, QueueScope] = {}
+        self._idle_agents: dict[str, AgentScope] = {}
         self._backlog: dict[bytes, bytes | None] | None = {}
 
     # --- the feed in ------------------------------------------------------------------------------------------------
@@ -215,23 +228,21 @@ class FloorState:
         """The queue's state, an empty one for a configured queue without events; None for an unknown id."""
         found = self.scopes.queues.get("queue:" + queue_id)
         if found is None and queue_id in self.floor.queues and self.floor.queues[queue_id].configured:
-            return QueueScope("queue:" + queue_id)
+            found = self._idle_queues.setdefault(queue_id, QueueScope("queue:" + queue_id))
         return found
 
     def agent(self, agent_id: str) -> AgentScope | None:
         """The agent's state, an empty one for a configured agent without events; None for an unknown id."""
         found = self.scopes.agents.get("agent:" + agent_id)
         if found is None and agent_id in self.floor.agents and self.floor.agents[agent_id].configured:
-            return AgentScope("agent:" + agent_id)
+            found = self._idle_agents.setdefault(agent_id, AgentScope("agent:" + agent_id))
         return found
 
     def windows(self, scope: QueueScope | AgentScope) -> _Windows:
         """The scope's cached totals."""
         found = self._windows.get(scope.scope)
-        if found is None:
-            found = _Windows(scope)
-            if scope.scope in self.scopes.queues or scope.scope in self.scopes.agents:
-                self._windows[scope.scope] = found
+        if found is None or found.scope is not scope:
+            found = self._windows[scope.scope] = _Windows(scope)
         return found
 
 
@@ -249,6 +260,14 @@ class _CachedView(FloorView):
         if span_ms is not None:
             return windows.panes.rolling(span_ms // QUEUE_PANE_MS, self.now_ms // QUEUE_PANE_MS)
         return windows.intervals.total(*self.bounds_ms(queue.scope, window))
+
+    def queue_now(self, queues: list[QueueScope], staff: Staff, level: ServiceLevel) -> Reading:
+        """What is true of one or several queues now."""
+        waiting = WaitingNow(queues, self.now_ms)
+        hours = [self.queue_totals(queue, "60m") for queue in queues]
+        last_hour = hours[0] if len(hours) == 1 else merged(hours)
+        wait_ms = expected_wait_ms(waiting.count, staff, last_hour)
+        return Reading(_NOTHING, level, waiting.count, waiting.over, waiting.oldest_ms, staff, wait_ms)
 
     def agent_totals(self, agent: AgentScope, window: str) -> Totals:
         """An agent's totals of one window; time in state is cut at the window's edges and counts up to now."""

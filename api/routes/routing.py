@@ -1,8 +1,8 @@
 """The small view that a routing system asks for before each decision."""
 
-from typing import Annotated
+from typing import Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.context import Context
@@ -10,7 +10,13 @@ from api.params import split_list
 from api.problems import Problem
 from api.respond import conditional_json
 
-MOST_IDS = 500
+MOST_IDS: Final = 500
+PARAMETERS: Final = [
+    {"name": "ids", "in": "query", "schema": {"type": "string"}, "description": "queue ids, separated by commas"},
+    {"name": "id", "in": "query", "schema": {"type": "array", "items": {"type": "string"}},
+     "description": "one queue id, which may hold commas; repeatable"},
+]  # fmt: skip
+"""Described here and read by hand: this route answers before each call, and declared parameters cost it a third more."""
 
 
 def router(context: Context) -> APIRouter:
@@ -18,13 +24,14 @@ def router(context: Context) -> APIRouter:
     routes = APIRouter(prefix="/v1/routing", tags=["routing"])
     state, views = context.state, context.views
 
-    @routes.get("/queues", summary="Live state of some queues, or of all; service level is that of the last 15 minutes")
-    async def routing_queues(
-        request: Request,
-        ids: Annotated[str | None, Query(description="queue ids, separated by commas")] = None,
-        id: Annotated[list[str] | None, Query(description="one queue id, which may hold commas; repeatable")] = None,
-    ) -> Response:
-        asked = [*split_list(ids), *(id or [])]
+    @routes.get(
+        "/queues",
+        summary="Live state of some queues, or of all; service level is that of the last 15 minutes",
+        openapi_extra={"parameters": PARAMETERS},
+    )
+    async def routing_queues(request: Request) -> Response:
+        query = request.query_params
+        asked = [*split_list(query.get("ids")), *query.getlist("id")]
         if len(asked) > MOST_IDS:
             raise Problem(400, f"ids: {len(asked)} queues are too many for one request, {MOST_IDS} at most")
         view = state.view()

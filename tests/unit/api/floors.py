@@ -71,9 +71,7 @@ class Centre:
 
     def flush(self) -> None:
         """Everything that changed goes to the state; it has caught up."""
-        closed = [
-            (interval_key(c.scope, c.start_ms), msgspec.msgpack.encode(c)) for c in self.aggregate.drain_closed()
-        ]
+        closed = [(interval_key(c.scope, c.start_ms), msgspec.msgpack.encode(c)) for c in self.aggregate.drain_closed()]
         records = self.aggregate.drain()
         self.records += records
         self.closed += closed

@@ -62,15 +62,17 @@ async def test_fields_and_windows_narrow_what_is_shown(centre: Centre) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "words"),
-    [("/v1/queues/nobody", 404, "there is no queue 'nobody'"), ("/v1/queues?windows=7m", 400, "windows: '7m' is unknown"),
-     ("/v1/queues/sales?fields=smiles", 400, "fields: 'smiles' is unknown"), ("/v1/nothing", 404, "there is nothing at"),
+    [("/v1/queues/nobody", 404, "there is no queue 'nobody'"), ("/v1/nothing", 404, "there is nothing at"),
+     ("/v1/queues?windows=7m", 400, "windows: '7m' is unknown"),
+     ("/v1/queues/sales?fields=smiles", 400, "fields: 'smiles' is unknown"),
      ("/v1/queues/sales/intervals?from=yesterday", 400, "from: 'yesterday'"),
      ("/v1/queues/sales/intervals?from=2026-11-22&to=2026-11-21", 400, "must be before"),
      ("/v1/queues/sales/intervals?from=2025-01-01", 400, "days apart"),
      ("/v1/queues/sales/intervals?attribution=guess", 400, "attribution: "),
      ("/v1/scopes/group/none", 404, "there is no group 'none'"),
      ("/v1/scopes/planet/mars", 400, "kind: "), ("/v1/agents/9", 404, "there is no agent '9'"),
-     ("/v1/routing/queues?ids=sales,x", 404, "there is no queue 'x'"), ("/v1/stream?scopes=team:blue", 400, "'team:blue'"),
+     ("/v1/routing/queues?ids=sales,x", 404, "there is no queue 'x'"),
+     ("/v1/stream?scopes=team:blue", 400, "'team:blue'"),
      ("/v1/stream?scopes=queue:x", 404, "there is no queue 'x'"), ("/wallboard/secret", 404, "no file")],
 )  # fmt: skip
 async def test_every_error_is_a_problem_that_names_what_is_wrong(
