@@ -158,7 +158,6 @@ class AggregateStore:
     def apply_batch(self, batch: FactBatch) -> int:
         """Apply the facts that are not in yet; returns how many were skipped as already applied."""
         mark = self.mark.applied.get(batch.partition, -1)
-        self._move_on(batch.partition, batch.newest_ms)
         offsets, facts = batch.offsets, batch.facts
         skipped = 0
         if offsets and offsets[0] <= mark:
@@ -169,6 +168,7 @@ class AggregateStore:
             apply[type(fact)](fact)
         if len(facts):
             self.mark.applied[batch.partition] = offsets[-1]
+        self._move_on(batch.partition, batch.newest_ms)  # not before: a batch may hold days of a backlog
         self._marked = True
         return skipped
 

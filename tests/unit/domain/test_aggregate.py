@@ -64,9 +64,10 @@ def refused(at_s: float, scope: str = SALES) -> Refused:
 
 
 def expiring(*at_s: float, floor: Floor | None = None) -> AggregateStore:
-    """A live store of one partition after one refusal at each moment."""
+    """A live store of one partition after one refusal at each moment, with event time moved on to it before."""
     store = AggregateStore(floor or Floor())
     for offset, at in enumerate(at_s):
+        store.apply_batch(batch([], newest_s=at))
         store.apply_batch(batch([(offset, refused(at))], newest_s=at))
     return store
 
@@ -270,6 +271,15 @@ def test_every_fact_that_comes_too_late_is_counted() -> None:
     store = expiring(0, days - 100, days + 1_000)
     store.apply_batch(batch([(9 + n, refused(n / 10)) for n in range(5)]))
     assert [seen.counts for seen in store.scopes.sources.values()] == [{"late": 5}]
+
+
+def test_days_of_a_backlog_in_the_slowest_partitions_batch_are_not_late() -> None:
+    days = 2 * INTERVALS_KEPT_MS / 1000
+    store = AggregateStore(Floor(), partitions=2)
+    store.apply_batch(batch([(0, refused(days))], source=1, newest_s=days))
+    store.apply_batch(batch([(0, refused(0)), (1, refused(days))], source=0, newest_s=days))
+    assert scope_totals(store, SALES).refused == 3
+    assert not store.scopes.sources
 
 
 def test_an_agents_stretches_are_forgotten_after_a_day_but_the_present_state_is_not() -> None:
