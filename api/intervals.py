@@ -62,13 +62,14 @@ def agent_history(
     rows = {row.start_ms: row for row in _rows(context, agent.scope, agent.intervals, bounds_ms, attribution)}
     calendar = context.state.calendars.of_scope(agent.scope)
     starts = agent.timeline.starts
-    start_ms = calendar.interval_start_ms(max(starts[-1], bounds_ms[0])) if starts else bounds_ms[1]
-    while start_ms < min(view.now_ms, bounds_ms[1]):
+    first_ms = min(starts[-1], view.now_ms) if starts else bounds_ms[1]
+    start_ms = calendar.interval_start_ms(max(first_ms, bounds_ms[0]))
+    while start_ms < min(max(view.now_ms, starts[-1] if starts else 0), bounds_ms[1]):
         end_ms = calendar.interval_end_ms(start_ms)
         known = rows.get(start_ms) or Row(start_ms, end_ms, Totals(), 0)
         totals = merged((known.totals,))
-        add_open_state(totals, agent, start_ms, min(end_ms, view.now_ms))
-        if start_ms >= bounds_ms[0] and totals != _NOTHING:
+        add_open_state(totals, agent, start_ms, end_ms, view.now_ms)
+        if start_ms >= bounds_ms[0] and (totals != _NOTHING or start_ms in rows):
             rows[start_ms] = Row(start_ms, end_ms, totals, known.revision)
         start_ms = end_ms
     found = [rows[start_ms] for start_ms in sorted(rows)]

@@ -14,7 +14,8 @@ from service.domain.kpis import KPIS_OF, STAFF_STATES, Kpi
 from service.domain.scopes import HISTOGRAM_EDGES_MS, QueueScope
 from service.domain.totals import COUNTERS
 from service.domain.view import FloorView, state_of
-from service.floor_state import LATENCY_EDGES_SECONDS, FloorState
+from service.feed_status import LATENCY_EDGES_SECONDS
+from service.floor_state import FloorState
 
 F = TypeVar("F", bound=Metric)
 

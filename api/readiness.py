@@ -7,6 +7,8 @@ from service.floor_state import FloorState
 
 def why_not_ready(state: FloorState) -> str | None:
     """Why nothing can be served yet; None once the state is complete. Later trouble shows as staleness."""
+    if state.feed.refused is not None:
+        return state.feed.refused
     if state.feed.caught_up:
         return None
     return state.feed.problem or f"catching up, {sum(state.feed.lag_records.values())} records to go"

@@ -6,9 +6,7 @@ link of the chain stands still (feed, broker, worker, reader) and also on a quie
 
 import logging
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import msgspec
@@ -28,38 +26,15 @@ from service.domain.view import (
     add_states,
     expected_wait_ms,
 )
+from service.feed_status import FeedStatus, Latency
 from service.interval_history import IntervalHistory
 from service.staff_index import StaffIndex
 from service.window_cache import IntervalTotals, PaneTotals, merged
 
 Record = tuple[bytes, bytes | None]
-LATENCY_EDGES_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
 DEFAULT_HISTORY_DAYS: Final = 35
 _NOTHING: Final = Totals()
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class FeedStatus:
-    """How the reader of the feed is doing. `problem` None: nothing is wrong."""
-
-    caught_up: bool = False
-    problem: str | None = "the state feed has not been read yet"
-    lag_records: dict[tuple[str, int], int] = field(default_factory=dict)
-    unreadable: int = 0
-
-
-class Latency:
-    """Histogram in seconds, counted per edge (the last count is beyond all edges)."""
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(LATENCY_EDGES_SECONDS) + 1)
-        self.sum_seconds = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one latency."""
-        self.counts[bisect_left(LATENCY_EDGES_SECONDS, seconds)] += 1
-        self.sum_seconds += seconds
 
 
 class _Windows:
@@ -139,12 +114,12 @@ class FloorState:
         self._forget()
         self.history.clear()
         self.feed.caught_up = False
+        self.feed.refused = None
 
     def _put(self, key: bytes, value: bytes | None) -> None:
         try:
             if key == MARK_KEY:
                 self._check_schema(value)
-                return
             scope = self.scopes.put(key, value)
         except (msgspec.DecodeError, ValueError) as error:  # a record of another version, or of a stranger
             self.feed.unreadable += 1
@@ -169,9 +144,10 @@ class FloorState:
         self.changed[scope] = self.seq
 
     def _check_schema(self, value: bytes | None) -> None:
+        """State of another version must not be served: its fields may mean something else."""
         schema = SCHEMA if value is None else msgspec.msgpack.decode(value, type=list)[0]
         if schema != SCHEMA:
-            raise ValueError(f"state schema {schema}, this version has {SCHEMA}: run `floorwalker rebuild`")
+            self.feed.refused = f"state schema {schema}, this version has {SCHEMA}: run `floorwalker rebuild`"
 
     def _live_changed(self, scope: str) -> None:
         queue = self.scopes.queues.get(scope)
@@ -277,7 +253,7 @@ class _CachedView(FloorView):
         if span_ms is None:
             since_ms, until_ms = self.bounds_ms(agent.scope, window)
             totals = merged((windows.intervals.total(since_ms, until_ms),))
-            add_open_state(totals, agent, since_ms, now_ms)
+            add_open_state(totals, agent, since_ms, until_ms, now_ms)
         else:
             newest = now_ms // AGENT_PANE_MS
             since_ms = (newest + 1) * AGENT_PANE_MS - span_ms

@@ -8,7 +8,8 @@ from typing import Any, Final, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from service.floor_state import FeedStatus, Record
+from service.feed_status import FeedStatus
+from service.floor_state import Record
 
 FETCH_MAX_WAIT_MS: Final = 100
 SLICE: Final = 400

@@ -16,7 +16,7 @@ PARAMETERS: Final = [
     {"name": "id", "in": "query", "schema": {"type": "array", "items": {"type": "string"}},
      "description": "one queue id, which may hold commas; repeatable"},
 ]  # fmt: skip
-"""Described here and read by hand: this route answers before each call, and declared parameters cost it a third more."""
+"""Described here and read by hand: this is asked before every call, and declared parameters cost a third more."""
 
 
 def router(context: Context) -> APIRouter:

@@ -1,0 +1,124 @@
+"""The floor's state from its feed: the caches agree with the domain, and odd records do no harm."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+
+from service.domain import state_keys as keys
+from service.domain.aggregate import MARK_KEY, Mark
+from service.domain.totals import Totals, total_of
+from service.domain.view import WINDOWS, FloorView, distinct_staff, staff_by_queue
+from service.floor_state import FloorState
+from service.window_cache import merged
+from tests.unit.api.floors import Centre, get
+
+STATES = ("ready", "not_ready", "offline", "ready")
+
+
+def busy(centre: Centre, rng: random.Random, name: str) -> None:
+    """One more thing that happens on the floor, some of it late."""
+    queue, agent, late_ms = rng.choice(["sales", "mail", "x"]), f"a{rng.randrange(4)}", rng.choice([0, 0, 40_000])
+    kind = rng.randrange(4)
+    if kind == 0:
+        centre.agent_state(agent, rng.choice(STATES), queues=(queue, "mail"), ago_ms=late_ms)
+    elif kind == 1:
+        centre.queued(name, queue, ago_ms=late_ms)
+    else:
+        centre.call(name, queue, wait_ms=rng.randrange(60_000), agent=agent if kind == 2 else None, ago_ms=late_ms)
+        if kind == 2:
+            leg = {"contact_id": name, "visit_id": f"{name}/1", "leg_id": f"{name}/1/1", "agent_id": agent}
+            centre.event("leg.ended", queue_id=queue, wrapup_ms=rng.choice([0, 90_000]), **leg)
+
+
+def agrees(state: FloorState) -> None:
+    """Every cached reading equals the one that the domain computes from scratch."""
+    view = state.view()
+    plain = FloorView(state.floor, state.calendars, view.now_ms)
+    for queue in state.scopes.queues.values():
+        assert {w: view.queue_totals(queue, w) for w in WINDOWS} == {w: plain.queue_totals(queue, w) for w in WINDOWS}
+    agents = list(state.scopes.agents.values())
+    for agent in agents:
+        assert {w: view.agent_totals(agent, w) for w in WINDOWS} == {w: plain.agent_totals(agent, w) for w in WINDOWS}
+    counted = staff_by_queue(agents, view.now_ms)
+    for queue_id in {*state.queue_ids(), *counted}:
+        assert state.staff.of_queue(queue_id) == counted.get(queue_id, {})
+    assert state.staff.of_agents([agent.scope for agent in agents]) == distinct_staff(agents, view.now_ms)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cached_readings_equal_the_domains_while_time_and_events_go_on(seed: int) -> None:
+    rng = random.Random(seed)
+    centre = Centre()
+    for step in range(120):
+        for number in range(rng.randrange(3)):
+            busy(centre, rng, f"c{step}-{number}")
+        centre.now_ms += rng.choice([500, 7_000, 60_000, 600_000])
+        if rng.random() < 0.7:
+            centre.flush()
+        agrees(centre.state)
+
+
+def test_a_merge_of_many_equals_the_domains(centre: Centre) -> None:
+    panes = [*centre.state.scopes.queues["queue:sales"].panes.values()]
+    assert merged(panes) == total_of(panes)
+    assert merged([]) == Totals()
+    alone = merged(panes[:1])
+    alone.wait_sketch[1] = 99
+    assert panes[0].wait_sketch != alone.wait_sketch
+
+
+def test_while_catching_up_only_the_newest_value_of_a_key_is_decoded() -> None:
+    centre = Centre()
+    state = FloorState(centre.floor, wall_ms=lambda: centre.now_ms)
+    for number in range(3):
+        centre.queued(f"c{number}")
+        centre.flush()
+    state.apply([(key, b"not msgpack") for key, _ in centre.records])  # older values, never looked at
+    state.apply(centre.records)
+    while not state.settle(1):
+        assert not state.feed.caught_up
+    assert len(state.scopes.queues["queue:sales"].waiting) == 3
+    assert state.feed.unreadable == 0
+
+
+@pytest.mark.parametrize("record", [
+    (b"p|12|queue:sales", b"not msgpack"), (b"nonsense", b"x"), (b"p|twelve|queue:sales", b"\x90"), (b"\xff\xfe", b""),
+    (MARK_KEY, b"\x00"),
+])  # fmt: skip
+def test_a_record_that_cannot_be_read_is_counted_and_changes_nothing(
+    centre: Centre, record: tuple[bytes, bytes]
+) -> None:
+    seq = centre.state.seq
+    centre.state.apply([record])
+    assert (centre.state.feed.unreadable, centre.state.seq) == (1, seq)
+
+
+async def test_state_of_another_version_is_not_served(centre: Centre) -> None:
+    centre.state.apply([(MARK_KEY, msgspec.msgpack.encode(Mark(schema=keys.SCHEMA + 1)))])
+    answer = await get(centre.app(), "/readyz")
+    assert answer.status_code == 503
+    assert "run `floorwalker rebuild`" in answer.json()["detail"]
+    assert (await get(centre.app(), "/v1/queues")).status_code == 503
+
+
+def test_changes_are_numbered_so_that_a_reader_can_ask_what_is_new(centre: Centre) -> None:
+    state, before = centre.state, centre.state.seq
+    centre.queued("m1", "mail")
+    centre.flush()
+    changed = {scope for scope, seq in state.changed.items() if seq > before}
+    assert changed == {"queue:mail", "source:pbx"}
+    centre.agent_state("bob", "ready", queues=("sales",))
+    before = state.seq
+    centre.flush()
+    assert {scope for scope, seq in state.changed.items() if seq > before} >= {"agent:bob", "queue:sales"}
+
+
+def test_staleness_is_the_age_of_the_newest_event_by_its_arrival(centre: Centre) -> None:
+    centre.now_ms += 5_000
+    assert centre.state.staleness_seconds == 5
+    centre.queued("old", ago_ms=3_000)
+    centre.flush()
+    assert centre.state.staleness_seconds == 0
