@@ -14,7 +14,7 @@ from service.console import console, print_line
 from service.errors import UsageError
 
 QUICK_EVENTS, FULL_EVENTS = 20_000, 400_000
-QUICK_DOCUMENTED_EVENTS, FULL_DOCUMENTED_EVENTS = 2_000, 20_000
+QUICK_DOCUMENTED_EVENTS, FULL_DOCUMENTED_EVENTS = 1_000, 10_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -32,9 +32,7 @@ WARM_UP: Final = "60m"
 
 READY_TIMEOUT_MS: Final = 90_000
 _WATCH_SECONDS: Final = 0.5
-_SIGNALS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Ready:
 
 
 def run_demo(options: DemoOptions, show: Callable[[Ready], None]) -> None:
-    """Start everything, call `show` once KPIs are served, run until Ctrl-C, SIGTERM or the time is over, stop everything.
+    """Start everything, call `show` once KPIs are served, run until Ctrl-C, SIGTERM or time is up, then stop it all.
 
     Call it in the main thread. Raises FailedError for a taken port or a process that fails, UsageError on a platform
     or an installation without the embedded broker.
@@ -91,7 +89,7 @@ def check_port_free(port: int) -> None:
 
 @contextmanager
 def _stopped_by_signals(stopping: threading.Event) -> Iterator[None]:
-    """Have the usual signals set the event, and do nothing more: stopping in order takes its time and is not to be cut."""
+    """Have the usual signals only set the event: stopping in order takes its time, and nothing is to cut it short."""
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in _SIGNALS}
     try:
         yield

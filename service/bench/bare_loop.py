@@ -1,4 +1,4 @@
-"""The least that the job can cost: consume, decode, update, with nothing durable. `python -m service.bench.bare_loop`."""
+"""The least that the job can cost, `python -m service.bench.bare_loop`: consume, decode, update, nothing durable."""
 
 import gc
 import sys

@@ -1,9 +1,9 @@
 """From an event to the answer that contains it: a paced load, and probe visits looked for over HTTP.
 
-A probe is a visit to a queue of its own. Each probe queue gets its events through one partition, hence in order: when the
-API says that n visits were offered there, the first n probes are visible. The clock starts when the event happened,
-before it is sent, and stops when an answer contains it, so waiting in our own load generator and between two questions
-counts against the service.
+A probe is a visit to a queue of its own. Each probe queue gets its events through one partition, hence in order: when
+the API says that n visits were offered there, the first n probes are visible. The clock starts when the event
+happened, before it is sent, and stops when an answer contains it, so waiting in our own load generator and between
+two questions counts against the service.
 """
 
 import asyncio

@@ -21,7 +21,9 @@ Record = tuple[int, bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """`events` of `agents` on `queues`, from `start_ms` on, at `events_per_second` of event time; equal ones are equal bytes."""
+    """`events` of `agents` on `queues`, from `start_ms` on, at `events_per_second` of event time; equal ones are equal
+    bytes.
+    """
 
     events: int
     queues: int
@@ -47,7 +49,8 @@ def past_mix(events: int, queues: int, agents: int, seed: int, now_ms: int, part
     """A backlog that ends before now, at the pace of that many agents at work."""
     rate = agents * EVENTS_PER_CONTACT / TURN_SECONDS
     length_ms = int(events / rate * 1000) + 2 * TURN_SECONDS * 1000
-    return Mix(events // EVENTS_PER_CONTACT * EVENTS_PER_CONTACT, queues, agents, seed, now_ms - length_ms, rate, partitions)
+    whole = events // EVENTS_PER_CONTACT * EVENTS_PER_CONTACT
+    return Mix(whole, queues, agents, seed, now_ms - length_ms, rate, partitions)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

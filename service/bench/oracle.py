@@ -31,7 +31,7 @@ def expect(mix: Mix, now_ms: int) -> Expected:
 
 
 def differences(expected: Scopes, found: Scopes) -> list[str]:
-    """The scopes that differ in lifetime totals, who waits, or any interval under either attribution; empty when equal."""
+    """The scopes that differ in lifetime totals, who waits, or any interval of either attribution; empty: equal."""
     wrong = {f"queue:{name}" for name in expected.queues.keys() ^ found.queues.keys()}
     wrong |= {f"agent:{name}" for name in expected.agents.keys() ^ found.agents.keys()}
     for name, queue in expected.queues.items():
@@ -47,4 +47,4 @@ def differences(expected: Scopes, found: Scopes) -> list[str]:
 
 def _numbers(scope: Scope) -> object:
     """Lifetime totals and intervals; revisions depend on the order of arrival between partitions and are left out."""
-    return scope.live.lifetime, {start: (interval.outcome, interval.arrival) for start, interval in scope.intervals.items()}
+    return scope.live.lifetime, {start: (each.outcome, each.arrival) for start, each in scope.intervals.items()}

@@ -1,6 +1,8 @@
 """One run of the bench: every figure on the same machine, broker and events, one contender after the other."""
 
 import asyncio
+import gc
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -44,6 +46,7 @@ class BenchOptions:
 
 def run_bench(options: BenchOptions, say: Say) -> dict[str, Any]:
     """Measure everything and return the report. `say` is told what is going on."""
+    gc.set_threshold(50_000, 50, 100)  # as the worker has it: our own part of the work is to be over soon
     with (
         tempfile.TemporaryDirectory(prefix="floorwalker-bench-") as folder,
         prepared(options.broker, options.partitions) as place,
@@ -57,6 +60,8 @@ class _Bench:
 
     def __init__(self, options: BenchOptions, place: Place, processes: Processes, folder: Path, say: Say) -> None:
         self._options, self._place, self._processes, self._folder, self._say = options, place, processes, folder, say
+        # figures of a busy machine are worth their ratios only
+        self._machine = {"cpus": os.cpu_count(), "load_average_before": round(os.getloadavg()[0], 1)}
         now_ms = int(time.time() * 1000)
         self._mix = past_mix(options.events, options.queues, options.agents, options.seed, now_ms, place.partitions)
 
@@ -83,6 +88,7 @@ class _Bench:
             "changelog_bytes_per_event": round(changelog / self._mix.events, 1),
             "changelog_state_records_per_event": round(watched.state_records / self._mix.events, 2),
             "broker": self._options.broker,
+            "machine": self._machine,
             "correct": not wrong,
             "wrong_scopes": wrong[:_SHOWN],
             "events": self._mix.events,
@@ -105,10 +111,9 @@ class _Bench:
         asyncio.run(produce(self._place.bootstrap, DOCUMENTED_EVENTS, mix))
         facts = expect(mix, int(time.time() * 1000)).facts
         result = self._folder / "documented-result"
-        arguments = (self._place.bootstrap, DOCUMENTED_EVENTS, DOCUMENTED_FACTS, str(mix.partitions), str(mix.events))
-        child = self._processes.start_module(
-            "documented-faust", "streams.documented_faust", *arguments, str(facts), str(self._folder / "faust"), str(result)
-        )
+        numbers = (str(number) for number in (mix.partitions, mix.events, facts))
+        arguments = (self._place.bootstrap, DOCUMENTED_EVENTS, DOCUMENTED_FACTS, *numbers, str(self._folder / "faust"))
+        child = self._processes.start_module("documented-faust", "streams.documented_faust", *arguments, str(result))
         self._processes.wait_until(result.exists, _CHILD_TIMEOUT_MS, "the documented way")
         self._processes.stop(child)
         return float(result.read_text("utf-8"))

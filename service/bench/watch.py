@@ -14,12 +14,16 @@ from service.processes import Processes
 
 STATE, CONTACTS = "cti.state", "cti.contacts"
 _STUCK_SECONDS: Final = 60
+_SILENT_SECONDS: Final = 1.5
+"""The counts tell that all events are in CORRELATE; when nothing more comes after them, all are in every scope, too."""
 _SOURCE_PREFIX: Final = b"o|"
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """How fast the backlog went into the state feed, how much was written for it, and what the floor looks like after it."""
+    """How fast the backlog went into the state feed, how much was written for it, and what the floor looks like after
+    it.
+    """
 
     events_per_second: float
     state_bytes: int
@@ -28,7 +32,9 @@ class Watched:
 
 
 async def watch_backlog(bootstrap: str, partitions: int, events: int, processes: Processes) -> Watched:
-    """Follow the state feed until it contains `events`, from the first count seen. Raises FailedError when nothing moves."""
+    """Follow the state feed until it contains `events`, from the first count seen. Raises FailedError when nothing
+    moves.
+    """
     consumer = await _reader(bootstrap, STATE, partitions)
     tally = _Tally()
     started, first, progress = 0.0, 0, time.monotonic()
