@@ -14,7 +14,7 @@ from service.domain.kpis import Reading, read_kpis
 from service.domain.scopes import AgentScope, QueueScope, Scope
 from service.domain.settings import Floor, Site
 from service.domain.totals import Totals, total_of
-from service.domain.view import WaitingNow, add_states, staff_by_queue
+from service.domain.view import WaitingNow, add_open_state, staff_by_queue
 from service.recordings import Recording
 from service.report_options import ReportOptions
 
@@ -72,12 +72,15 @@ class _Run:
         return {start: totals for start, totals in sorted(found.items()) if totals != Totals()}
 
     def _add_open(self, found: dict[int, Totals], agent: AgentScope) -> None:
-        """Add the open state up to the cut-off."""
-        since_ms = max(agent.timeline.starts[-1], self.from_ms)
-        while since_ms < self.cut_ms:
+        """Count the open state up to the cut-off."""
+        first_ms, last_ms = sorted((agent.timeline.starts[-1], self.cut_ms))
+        if first_ms == self.cut_ms and self.options.to_ms is not None:
+            return  # nothing after `to` was counted
+        since_ms = max(first_ms, self.from_ms)
+        while since_ms < last_ms:
             start_ms = self.calendar.interval_start_ms(since_ms)
-            end_ms = min(self.calendar.interval_end_ms(start_ms), self.cut_ms)
-            add_states(found.setdefault(start_ms, Totals()), agent, since_ms, end_ms)
+            end_ms = self.calendar.interval_end_ms(start_ms)
+            add_open_state(found.setdefault(start_ms, Totals()), agent, since_ms, end_ms, self.cut_ms)
             since_ms = end_ms
 
 

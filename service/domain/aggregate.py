@@ -233,7 +233,8 @@ class AggregateStore:
             if totals is not scope.live.lifetime:
                 bump(totals.wait_sketch, index, sign)
                 keep_longest(totals.longest_waits_ms, wait_ms, sign)
-        count_in_histogram(scope.live.wait_histogram, wait_ms, sign)
+        if found:
+            count_in_histogram(scope.live.wait_histogram, wait_ms, sign)
         self._no_longer_waits(scope, fact.visit_id, sign)
 
     def _left(self, fact: Left) -> None:
@@ -246,6 +247,8 @@ class AggregateStore:
                 totals.short_abandoned += sign * fact.short
                 totals.abandoned_in_threshold += sign * fact.in_threshold
                 keep_longest(totals.longest_abandon_waits_ms, fact.wait_ms, sign)
+            elif outcome == "flowed_out":
+                totals.flowed_out_wait_ms += sign * fact.wait_ms
             elif outcome == "callback_requested":
                 totals.callback_in_threshold += sign * fact.in_threshold
             if fact.reason:

@@ -241,7 +241,7 @@ class Contact:
             return leg.missed_ms is None or leg.answered_ms is not None or leg.end_ms() is not None
         named = [o for o in same if visit.leg_id is not None and o.named == visit.leg_id]
         taken = named or [o for o in same if o.missed_ms is None]
-        return bool(taken) and taken[0] is leg
+        return bool(taken) and min(taken, key=_beginning) is leg
 
     def _firsts(self, leg: Leg, queue_id: str | None) -> tuple[bool, bool]:
         """Whether this is the contact's first handled leg in its queue, and of its agent."""
@@ -277,6 +277,12 @@ class Contact:
     def _queue_of(self, leg: Leg) -> str | None:
         visit = self._visit_of(leg)
         return leg.queue_id or (visit.queue_id if visit else None)
+
+
+def _beginning(leg: Leg) -> tuple[int, str]:
+    """Orders legs by when they began, however they arrived."""
+    times = [at_ms for at_ms in (leg.offered_ms, leg.answered_ms, leg.end_ms()) if at_ms is not None]
+    return min(times, default=0), leg.leg_id
 
 
 def leg_id_of(visit_id: str | None, agent_id: str | None) -> str:

@@ -62,6 +62,7 @@ class CorrelateStore:
         self.mark = CorrelateMark()
         self.contacts: dict[str, Contact | bytes] = {}
         self._closed: dict[str, deque[tuple[int, str]]] = {}
+        self._opened: dict[str, deque[tuple[int, str]]] = {}
         self._dirty: set[str] = set()
         self._gone: set[str] = set()
         self._touched_sources: set[str] = set()
@@ -128,6 +129,8 @@ class CorrelateStore:
                 self._count(event.source, LATE)
                 raise InvalidEvent("late", f"contact {contact_id}: {source.newest_ms - at_ms} ms behind its source")
             contact = self.contacts[contact_id] = Contact(ContactRecord(contact_id, event.source))
+            self._opened.setdefault(event.source, deque()).append((at_ms, contact_id))
+            self._sweep_opened(self._opened[event.source], source)
             self._gone.discard(contact_id)
         applied = contact.apply(event, at_ms, self._floor)
         self._dirty.add(contact_id)
@@ -172,6 +175,14 @@ class CorrelateStore:
             if contact_id in self.contacts:
                 self._find(contact_id)
 
+    def _sweep_opened(self, opened: deque[tuple[int, str]], source: SourceState) -> None:
+        """Forget contacts that never closed; those that went on are looked at again later."""
+        while opened and opened[0][0] < source.newest_ms - ABANDONED_CONTACT_MS:
+            _, contact_id = opened.popleft()
+            contact = self._find(contact_id) if contact_id in self.contacts else None
+            if contact is not None and not contact.closed:
+                opened.append((contact.record.last_ms, contact_id))
+
     def _forget(self, contact_id: str) -> None:
         del self.contacts[contact_id]
         self._dirty.discard(contact_id)
@@ -201,12 +212,12 @@ class CorrelateStore:
     def _line_up_closed(self) -> None:
         """After recovery: line the contacts up for forgetting again."""
         self._recovering = False
-        self._closed.clear()
+        lines: dict[str, list[tuple[int, str]]] = {}
         for contact_id, kept in self.contacts.items():
             record = _decode_contact(kept) if isinstance(kept, bytes) else kept.record
-            self._closed.setdefault(record.source, deque()).append((record.last_ms, contact_id))
-        for name, closed in self._closed.items():
-            self._closed[name] = deque(sorted(closed))
+            lines.setdefault(record.source, []).append((record.last_ms, contact_id))
+        self._closed = {name: deque(sorted(line)) for name, line in lines.items()}
+        self._opened = {name: deque(line) for name, line in self._closed.items()}
 
     def pending_keys(self) -> int:
         """How many records the next `drain` would write."""

@@ -12,7 +12,7 @@ REASONS: Final[dict[str, str]] = {
     "bad_field": "A field has the wrong type or an impossible value.",
     "bad_timestamp": "The event time is missing, unreadable, before 1990 or in the far future.",
     "skipped": "The mapping says to leave this row out.",
-    "poison": "The domain raised a bug on this record.",
+    "late": "The event is older than its source's contacts are remembered: it may be one already counted.",
 }
 """Reasons of the core and the shipped adapters; a call-records mapping may add its own words (such as `phantom`)."""
 

@@ -176,6 +176,7 @@ KPIS: Final[tuple[Kpi, ...]] = (
     _sum("ring_seconds", "振铃时长", "Ring time of offers answered or missed."),
     _sum("wait_seconds", "等待时长", "Wait of answered visits.", QUEUE),
     _sum("abandon_wait_seconds", "放弃等待时长", "Wait of abandoned visits.", QUEUE),
+    _sum("flowed_out_wait_seconds", "溢出等待时长", "Wait of visits that flowed out.", QUEUE),
     Kpi("login_seconds", "登录时长", "seconds", AGENT, "neither",
         "Time signed in or member of a queue; null if neither was ever seen.", _login_seconds, False),
     _state("available_seconds", "空闲时长", "Time ready for a contact."),

@@ -113,8 +113,9 @@ def _ring(name: str) -> Fill:
     earliest = _earliest(name)
 
     def fill(leg: Leg, event: ev.LegAnswered | ev.LegMissed | ev.LegRejected, at_ms: int) -> None:
+        known = getattr(leg, name)
         earliest(leg, event, at_ms)
-        if event.ring_ms is not None:
+        if event.ring_ms is not None and (known is None or at_ms < known or leg.ring_ms is None):
             leg.ring_ms = event.ring_ms
 
     return fill
@@ -260,7 +261,7 @@ def leg_facts(leg: Leg, about: LegContext, known: LegFacts, parts: int = ALL) ->
     if answered_ms is None:
         if leg.missed_ms is not None and reserved_ms is None:
             reserved_ms = leg.missed_ms
-        moves = moves_of(reserved_ms, None, None, leg.missed_ms if leg.missed_ms is not None else end_ms)
+        moves = moves_of(reserved_ms, None, leg.missed_ms if leg.missed_ms is not None else end_ms, None)
         return LegFacts(rang, [], [], moves, reserved_ms or 0)
     acw = None
     if end_ms is not None:
@@ -270,9 +271,8 @@ def leg_facts(leg: Leg, about: LegContext, known: LegFacts, parts: int = ALL) ->
             handled, after_call = _handled(leg, about, known, parts, arrival_ms, answered_ms, end_ms)
     else:
         handled = after_call = []
-    acw_ms, closed_ms = acw if acw else (None, end_ms)
     since_ms = answered_ms if reserved_ms is None else min(reserved_ms, answered_ms)
-    moves = moves_of(since_ms if reserved_ms is not None else None, answered_ms, acw_ms, closed_ms)
+    moves = moves_of(since_ms if reserved_ms is not None else None, answered_ms, end_ms, acw)
     return LegFacts(rang, handled, after_call, moves, since_ms, True)
 
 
@@ -288,6 +288,8 @@ def _rang(
     leg: Leg, about: LegContext, at_ms: int, arrival_ms: int, missed: bool, ring_ms: int | None
 ) -> list[Additive]:
     """The part about the offer. A queue needs it for misses and known ring times only: it counts answers by visits."""
+    if leg.consult and not missed:
+        return []
     return [
         Rang(scope, at_ms, arrival_ms, 1, leg.leg_id, missed, ring_ms)
         for scope in _scopes(leg, about)
@@ -321,26 +323,26 @@ def _handled(
 
 
 def moves_of(
-    reserved_ms: int | None, connected_ms: int | None, acw_ms: int | None, closed_ms: int | None
+    reserved_ms: int | None, connected_ms: int | None, end_ms: int | None, acw: tuple[int, int | None] | None
 ) -> list[Move]:
-    """The steps of a leg through its phases; a time is None if the leg has not come there. No phase lasts less than
-    nothing.
+    """The steps of a leg through its phases; None: not come there. `acw` is (start, end) of after-call work.
+
+    No phase lasts less than nothing.
     """
     moves: list[Move] = []
-    acw_or_closed_ms = acw_ms if acw_ms is not None else closed_ms
     if reserved_ms is not None:
         moves.append((reserved_ms, RESERVING, 1))
-        until_ms = connected_ms if connected_ms is not None else closed_ms
+        until_ms = connected_ms if connected_ms is not None else end_ms
         if until_ms is not None:
             moves.append((max(reserved_ms, until_ms), RESERVING, -1))
     if connected_ms is not None:
         moves.append((connected_ms, CONNECTED, 1))
-        if acw_or_closed_ms is not None:
-            moves.append((max(connected_ms, acw_or_closed_ms), CONNECTED, -1))
-    if acw_ms is not None:
-        moves.append((acw_ms, WRAPPING, 1))
-        if closed_ms is not None:
-            moves.append((max(acw_ms, closed_ms), WRAPPING, -1))
+        if end_ms is not None:
+            moves.append((max(connected_ms, end_ms), CONNECTED, -1))
+    if acw is not None:
+        moves.append((acw[0], WRAPPING, 1))
+        if acw[1] is not None:
+            moves.append((max(acw[0], acw[1]), WRAPPING, -1))
     return moves
 
 

@@ -38,6 +38,7 @@ class Totals(Struct, array_like=True, gc=False):
     callback_in_threshold: int = 0
     wait_ms: int = 0
     abandon_wait_ms: int = 0
+    flowed_out_wait_ms: int = 0
     missed: int = 0
     rung: int = 0
     ring_ms: int = 0

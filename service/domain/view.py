@@ -113,19 +113,25 @@ def add_state(totals: Totals, state: str, logged_in: bool, duration_ms: int) -> 
         totals.login_ms += duration_ms
 
 
-def add_states(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int) -> None:
-    """Add the agent's time in state during [since_ms, until_ms)."""
-    for segment in agent.timeline.segments(since_ms, until_ms):
-        add_state(totals, segment.state, segment.logged_in, segment.until_ms - segment.since_ms)
+def add_states(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int, sign: int = 1) -> None:
+    """Add (or with sign -1 take off) the agent's time in state during [since_ms, until_ms)."""
+    if since_ms < until_ms:
+        for segment in agent.timeline.segments(since_ms, until_ms):
+            add_state(totals, segment.state, segment.logged_in, sign * (segment.until_ms - segment.since_ms))
 
 
-def add_open_state(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int) -> None:
-    """Add the part of the agent's open stretch that lies in [since_ms, until_ms)."""
-    timeline = agent.timeline
-    if timeline.starts:
-        since_ms = max(since_ms, timeline.starts[-1])
-        if since_ms < until_ms:
-            add_states(totals, agent, since_ms, until_ms)
+def add_open_state(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int, now_ms: int) -> None:
+    """Count the agent's open stretch up to `now_ms`, as far as it lies in [since_ms, until_ms).
+
+    Stated after-call work is laid on the timeline before it is over: what of it is still to come is taken off.
+    """
+    starts = agent.timeline.starts
+    if not starts:
+        return
+    if starts[-1] <= now_ms:
+        add_states(totals, agent, max(since_ms, starts[-1]), min(until_ms, now_ms))
+    else:
+        add_states(totals, agent, max(since_ms, now_ms), min(until_ms, starts[-1]), -1)
 
 
 class FloorView:
@@ -162,7 +168,7 @@ class FloorView:
         else:
             since_ms, until_ms = self.bounds_ms(agent.scope, window)
             totals = interval_total(agent.intervals, since_ms, until_ms)
-            add_open_state(totals, agent, since_ms, now_ms)
+            add_open_state(totals, agent, since_ms, until_ms, now_ms)
         return totals
 
     def queue_now(self, queues: list[QueueScope], staff: Staff, level: ServiceLevel) -> Reading:

@@ -66,7 +66,7 @@ class Visit(Struct, array_like=True, gc=False):
 
     def queue(self, event: VisitQueued, at_ms: int, level: ServiceLevel) -> None:
         """Fill in the enqueueing; of several the earliest counts."""
-        if self.queued_ms is not None and self.queued_ms <= at_ms:
+        if self.queued_ms is not None and (self.queued_ms, self.queue_id or "") <= (at_ms, event.queue_id):
             return
         self.queued_ms = at_ms
         self.queue_id = event.queue_id

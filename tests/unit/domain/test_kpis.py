@@ -13,7 +13,8 @@ PROMISED: dict[Kind, set[str]] = {
         oldest_wait_seconds asa_seconds max_wait_seconds average_abandon_seconds max_abandon_wait_seconds
         wait_p50_seconds wait_p90_seconds wait_p95_seconds expected_wait_seconds average_talk_seconds
         average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
-        hold_seconds acw_seconds ring_seconds wait_seconds abandon_wait_seconds service_level_ratio
+        hold_seconds acw_seconds ring_seconds wait_seconds abandon_wait_seconds flowed_out_wait_seconds
+        service_level_ratio
         service_level_answered_only_ratio service_level_abandon_negative_ratio
         service_level_abandon_ignored_ratio service_level_abandon_positive_ratio
         service_level_short_positive_ratio service_level_genesys_ratio service_level_dequeued_ratio
