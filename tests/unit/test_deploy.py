@@ -1,0 +1,156 @@
+"""The container files fit together and fit the program: without an engine, by their structure."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service.cli import build_parser
+from service.main import COMMANDS, GROUPS
+from service.settings import PREFIX, ProcessSettings
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("floorwalker:"))
+# of the Compose specification, those used here: a misspelt key is silently of no effect in some versions
+SERVICE_KEYS = {
+    "image", "build", "environment", "volumes", "read_only", "tmpfs", "cap_drop", "security_opt", "init", "command",
+    "depends_on", "healthcheck", "restart", "ports", "profiles", "stop_grace_period",
+}  # fmt: skip
+HEALTH_KEYS = {"test", "interval", "timeout", "retries", "start_period", "disable"}
+CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
+
+
+@cache
+def instructions() -> list[tuple[str, str]]:
+    """(instruction, rest) of the Dockerfile, comments gone and continued lines joined."""
+    lines = [x for x in (ROOT / "Dockerfile").read_text("utf-8").splitlines() if not x.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    return [(word.upper(), rest) for word, _, rest in (line.partition(" ") for line in joined.splitlines() if line)]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    found = instructions()
+    return found[max(at for at, (word, _) in enumerate(found) if word == "FROM") :]
+
+
+def rests(word: str, among: list[tuple[str, str]]) -> list[str]:
+    return [rest for name, rest in among if name == word]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_uses_known_keys_and_existing_neighbours(name: str) -> None:
+    service = SERVICES[name]
+    assert service.keys() <= SERVICE_KEYS
+    assert service.get("healthcheck", {}).keys() <= HEALTH_KEYS
+    for other, how in service.get("depends_on", {}).items():
+        assert how["condition"] in CONDITIONS
+        if how["condition"] == "service_healthy":
+            assert "test" in SERVICES[other].get("healthcheck", {}) or other == "api", (
+                "the image brings the API's check"
+            )
+        assert other in SERVICES
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_has_an_exact_version(name: str) -> None:
+    assert re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"])
+
+
+def test_our_image_has_the_version_of_the_project() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert {SERVICES[name]["image"] for name in OURS} == {f"floorwalker:{version}"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_ports_are_open_to_this_machine_only(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_mounted_exists(name: str) -> None:
+    for mount in SERVICES[name].get("volumes", []):
+        source = mount.split(":")[0]
+        if source.startswith("."):
+            assert (DEPLOY / source).is_file(), source
+        else:
+            assert source in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_command_is_one_of_the_program(name: str) -> None:
+    build_parser(COMMANDS, GROUPS).parse_args([str(word) for word in SERVICES[name]["command"]])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_have_no_rights_and_only_known_settings(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    known = {PREFIX + field.upper() for field in ProcessSettings.model_fields} | {PREFIX + "CONFIG"}
+    assert service["environment"].keys() <= known
+
+
+def test_prometheus_scrapes_the_api_where_it_is() -> None:
+    config = yaml.safe_load((DEPLOY / "prometheus" / "compose.yml").read_text("utf-8"))
+    found = {
+        (name, sd["port"]) for job in config["scrape_configs"] for sd in job["dns_sd_configs"] for name in sd["names"]
+    }
+    assert found == {("api", ProcessSettings().port)}
+    assert found.pop()[0] in SERVICES
+
+
+def test_the_base_image_is_pinned_and_the_same_in_both_stages() -> None:
+    arguments = dict(rest.split("=", 1) for rest in rests("ARG", instructions()))
+    assert re.fullmatch(r"3\.\d+\.\d+-slim-\w+", arguments["PYTHON_TAG"])
+    assert {rest.split()[0] for rest in rests("FROM", instructions())} == {"python:${PYTHON_TAG}"}
+
+
+def test_the_container_does_not_run_as_root_and_passes_signals_on() -> None:
+    assert rests("USER", last_stage()) == ["10001:10001"]
+    assert json.loads(rests("ENTRYPOINT", last_stage())[0]) == ["floorwalker"], "no shell in between"
+    build_parser(COMMANDS, GROUPS).parse_args(json.loads(rests("CMD", last_stage())[0]))
+
+
+def test_the_health_checks_are_valid_programs() -> None:
+    image = rests("HEALTHCHECK", last_stage())[0].partition("CMD ")[2]
+    worker = SERVICES["worker"]["healthcheck"]["test"][1:]
+    for command in (json.loads(image), worker):
+        assert command[:2] == ["python", "-c"]
+        compile(command[2], "health check", "exec")
+    metrics_port = dict(zip(*[iter(SERVICES["worker"]["command"][1:])] * 2, strict=True))["--metrics-port"]
+    assert f":{metrics_port}/metrics" in worker[2]
+
+
+def test_the_build_installs_what_is_locked() -> None:
+    installs = [rest for rest in rests("RUN", instructions()) if "pip install" in rest]
+    assert installs
+    assert all("--constraint requirements.lock" in rest or "--no-deps" in rest for rest in installs)
+
+
+def test_everything_that_is_copied_exists_and_is_not_ignored() -> None:
+    allowed = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    for rest in rests("COPY", instructions()):
+        words = shlex.split(rest)
+        if words[0].startswith("--from"):
+            continue
+        for source in words[:-1]:
+            assert (ROOT / source).exists()
+            assert f"!{source}" in allowed
+
+
+def test_the_image_has_the_settings_that_it_names() -> None:
+    names = re.findall(rf"\b{PREFIX}\w+", " ".join(rests("ENV", instructions())))
+    assert names
+    assert {name.removeprefix(PREFIX).lower() for name in names} <= ProcessSettings.model_fields.keys()
