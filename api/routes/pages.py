@@ -14,6 +14,7 @@ TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'",
