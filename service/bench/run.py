@@ -103,7 +103,11 @@ class _Bench:
         arguments = (place.bootstrap, EVENTS_TOPIC, str(place.partitions), str(self._mix.events))
         child = self._processes.start_module("bare-loop", "service.bench.bare_loop", *arguments)
         self._processes.finish(child, _CHILD_TIMEOUT_MS)
-        return float(child.log_text())
+        return self._rate(float(child.log_text()))
+
+    def _rate(self, events_per_second: float) -> float:
+        self._say(f"  {events_per_second:,.0f} events/s")
+        return events_per_second
 
     def _documented(self) -> float:
         mix = self._mix.shortened(self._options.documented_events)
@@ -116,7 +120,7 @@ class _Bench:
         child = self._processes.start_module("documented-faust", "streams.documented_faust", *arguments, str(result))
         self._processes.wait_until(result.exists, _CHILD_TIMEOUT_MS, "the documented way")
         self._processes.stop(child)
-        return float(result.read_text("utf-8"))
+        return self._rate(float(result.read_text("utf-8")))
 
     def _worker(self) -> tuple[Watched, int]:
         """What was measured of the worker, and the bytes of both changelogs."""
@@ -125,6 +129,7 @@ class _Bench:
         data = str(self._folder / "worker")
         self._processes.start("worker", "worker", *place.worker_arguments, "--data-dir", data, "--log-level", "warning")
         watched = asyncio.run(watch_backlog(place.bootstrap, place.partitions, self._mix.events, self._processes))
+        self._rate(watched.events_per_second)
         contacts = asyncio.run(size_of(place.bootstrap, CONTACTS, place.partitions))
         return watched, watched.state_bytes + contacts
 
@@ -164,4 +169,6 @@ class _Bench:
         self._processes.check()
         if not ages:
             raise FailedError("no probe was seen after the warm-up: measure for longer")
-        return {name: round(value, 4) for name, value in p50_p99(ages).items()} | {"samples": len(ages)}
+        found = p50_p99(ages)
+        self._say(f"  p50 {found['p50'] * 1000:.0f} ms, p99 {found['p99'] * 1000:.0f} ms")
+        return {name: round(value, 4) for name, value in found.items()} | {"samples": len(ages)}
