@@ -124,11 +124,13 @@ class CorrelateStore:
     def _contact(self, event: ContactEvent, at_ms: int, source: SourceState) -> list[AnyFact]:
         contact_id = event.contact_id
         contact = self._find(contact_id)
+        horizon_ms = source.newest_ms - self._linger_ms if contact is None else contact.record.horizon_ms
+        if at_ms < horizon_ms:
+            self._count(event.source, LATE)
+            raise InvalidEvent("late", f"contact {contact_id}: {source.newest_ms - at_ms} ms behind its source")
         if contact is None:
-            if at_ms < source.newest_ms - self._linger_ms:
-                self._count(event.source, LATE)
-                raise InvalidEvent("late", f"contact {contact_id}: {source.newest_ms - at_ms} ms behind its source")
-            contact = self.contacts[contact_id] = Contact(ContactRecord(contact_id, event.source))
+            record = ContactRecord(contact_id, event.source, horizon_ms=horizon_ms)
+            contact = self.contacts[contact_id] = Contact(record)
             self._opened.setdefault(event.source, deque()).append((at_ms, contact_id))
             self._sweep_opened(self._opened[event.source], source)
             self._gone.discard(contact_id)

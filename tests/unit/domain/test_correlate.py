@@ -56,6 +56,16 @@ def test_an_event_delivered_again_is_a_duplicate_without_facts(again: Event) -> 
     assert counts(store) == {"duplicates": 1}
 
 
+def test_a_contact_met_again_after_it_was_forgotten_does_not_count_its_past_again() -> None:
+    store = store_after(*CALL, event("callback.connected", 100 + 2 * LINGER_S))
+    with pytest.raises(InvalidEvent, match="late: contact c"):
+        take(store, CALL[0], 9)
+    recovered = CorrelateStore(Floor())
+    recovered.load(store.drain())
+    with pytest.raises(InvalidEvent, match="late: contact c"):
+        take(recovered, CALL[0], 9)
+
+
 def test_a_conflict_delivered_again_is_one_conflict_and_one_duplicate() -> None:
     abandoned = event("visit.abandoned", 12)
     store = store_after(*CALL[:2], abandoned, abandoned)
