@@ -111,7 +111,7 @@ def test_an_empty_batch_moves_no_mark() -> None:
 
 def test_what_was_drained_gives_an_equal_store() -> None:
     store, loaded = AggregateStore(Floor()), AggregateStore(Floor())
-    later = [event("visit.refused", at) for at in (1_000, 1_800, 50)]
+    later = [event("visit.refused", at) for at in (900, 1_700, 50)]
     for part in (CALL[:4], CALL, [*CALL, *later]):
         store.apply_batch(batch(numbered(part)))
         store.drain_closed()
