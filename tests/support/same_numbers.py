@@ -67,14 +67,16 @@ def _agent_totals(
 ) -> dict[int, Totals]:
     found = _totals(feed, agent, attribution)
     calendar = calendars.of_scope(agent.scope)
-    start_ms = calendar.interval_start_ms(agent.timeline.starts[-1]) if agent.timeline.starts else cut_ms
-    while start_ms < cut_ms:
+    starts = agent.timeline.starts
+    since_ms, until_ms = sorted((starts[-1], cut_ms)) if starts else (cut_ms, cut_ms)
+    while since_ms < until_ms:
+        start_ms = calendar.interval_start_ms(since_ms)
         end_ms = calendar.interval_end_ms(start_ms)
-        totals = total_of([found.get(start_ms, Totals())])
-        add_open_state(totals, agent, start_ms, min(end_ms, cut_ms))
+        totals = total_of([found.pop(start_ms, Totals())])
+        add_open_state(totals, agent, since_ms, end_ms, cut_ms)
         if totals != Totals():
             found[start_ms] = totals
-        start_ms = end_ms
+        since_ms = end_ms
     return found
 
 

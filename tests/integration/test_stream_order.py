@@ -1,0 +1,102 @@
+"""Redelivery and disorder change no number. On the embedded broker: it starts at once.
+
+The material is a simulated morning with logins, pauses, holds, after-call work, transfers and callbacks.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.domain.codec import decode_event, record_key
+from service.embedded import EmbeddedBroker
+from tests.support.stream_run import ROOT, Record, Source, StreamRun
+
+CONFIG = ROOT / "tests" / "golden" / "reports" / "canonical.yaml"
+SEEDS = range(5)
+ARRIVAL_SPREAD_MS = 10_000
+ID_FIELDS = (
+    "event_id", "source", "contact_id", "visit_id", "leg_id", "agent_id", "queue_id", "to_queue_id", "from_queue_id",
+    "parent_contact_id", "customer_ref",
+)  # fmt: skip
+
+Event = dict[str, Any]
+
+
+@pytest.fixture
+def broker(embedded_broker: EmbeddedBroker) -> Iterator[EmbeddedBroker]:
+    """A broker of the test's own: the topics' names are fixed."""
+    with EmbeddedBroker() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def morning() -> list[Event]:
+    """Three hours of a simulated centre."""
+    command = [sys.executable, "-m", "service.main", "simulate", "--queues", "3", "--agents", "10", "--rate", "80"]
+    command += ["--seed", "7", "--start", "2025-11-17T08:00", "--duration", "3h"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def recording(events: list[Event], folder: Path) -> Source:
+    file = folder / "recording.jsonl"
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    return Source([file], "canonical", CONFIG)
+
+
+def record(event: Event) -> Record:
+    raw = json.dumps(event).encode()
+    return record_key(decode_event(raw)).encode(), raw
+
+
+async def test_a_recording_that_is_fed_twice_counts_once(
+    broker: EmbeddedBroker, morning: list[Event], tmp_path: Path
+) -> None:
+    source = recording(morning, tmp_path)
+    async with StreamRun(broker.bootstrap, CONFIG, tmp_path, embedded=True) as run:
+        run.start_worker()
+        assert await run.ingest(source) == await run.ingest(source) == len(morning)
+        await run.settle()
+        for attribution in ("outcome", "arrival"):
+            assert await run.differences(source, attribution) == []
+        counts = run.feed.counts()
+        contacts_again = sum(1 for event in morning if "contact_id" in event)
+        assert counts["duplicates"] + counts["late"] >= contacts_again
+
+
+def named(event: Event, name: str) -> Event:
+    """The event in a world of its own: every id begins with the name."""
+    changed = {field: f"{name}-{event[field]}" for field in ID_FIELDS if field in event}
+    if "queues" in event:
+        changed["queues"] = [f"{name}-{queue}" for queue in event["queues"]]
+    return event | changed
+
+
+def shuffled(events: list[Event], seed: int) -> list[tuple[float, Event]]:
+    """Each event with the moment at which it arrives: up to ten seconds after it happened."""
+    rng = random.Random(seed)
+    return [(event["occurred_at_ms"] + rng.uniform(0, ARRIVAL_SPREAD_MS), event) for event in events]
+
+
+async def test_any_order_of_arrival_within_ten_seconds_gives_the_same(
+    broker: EmbeddedBroker, morning: list[Event], tmp_path: Path
+) -> None:
+    # every seed's events have ids of their own, so that all five orders pass through one worker at once
+    worlds = {seed: [named(event, f"s{seed}") for event in morning] for seed in SEEDS}
+    arriving = sorted((pair for seed in SEEDS for pair in shuffled(worlds[seed], seed)), key=lambda pair: pair[0])
+    source = recording([event for seed in SEEDS for event in worlds[seed]], tmp_path)
+    async with StreamRun(broker.bootstrap, CONFIG, tmp_path, embedded=True) as run:
+        run.start_worker()
+        await run.send([record(event) for _, event in arriving])
+        await run.settle()
+        for attribution in ("outcome", "arrival"):
+            assert await run.differences(source, attribution) == []
+        assert run.feed.counts()["late"] == 0

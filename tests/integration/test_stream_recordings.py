@@ -1,0 +1,53 @@
+"""Real recordings through broker, worker and API give what `report` says. On the embedded broker: it starts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.embedded import EmbeddedBroker
+from tests.data.recorded import FOLDER, needs_data
+from tests.support.stream_run import ROOT, Source, StreamRun
+
+pytestmark = needs_data
+EXAMPLES = ROOT / "deploy" / "examples"
+
+
+@pytest.fixture
+def broker(embedded_broker: EmbeddedBroker) -> Iterator[EmbeddedBroker]:
+    """A broker of the test's own: the topics' names are fixed."""
+    with EmbeddedBroker() as running:
+        yield running
+
+
+def part_of(file: str, name: str, folder: Path, rows: int = 1000) -> Source:
+    """The first rows of a recording, read with the ready configuration of that name."""
+    part = folder / "part.csv"
+    with (FOLDER / "call-records" / file).open("rb") as lines:
+        part.write_bytes(b"".join(line for line, _ in zip(lines, range(rows + 1), strict=False)))
+    return Source([part], "call-records", EXAMPLES / f"{name}.yaml")
+
+
+async def same(source: Source, broker: EmbeddedBroker, folder: Path) -> None:
+    async with StreamRun(broker.bootstrap, source.config, folder, embedded=True) as run:
+        run.start_api()
+        run.start_worker()
+        await run.ingest(source)
+        await run.settle()
+        for attribution in ("outcome", "arrival"):
+            assert await run.differences(source, attribution) == []
+
+
+async def test_a_day_of_a_multi_skill_centre(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    file = FOLDER / "call-records" / "vanad-2014-01" / "1.csv"
+    await same(Source([file], "call-records", EXAMPLES / "vanad.yaml"), broker, tmp_path)
+
+
+async def test_a_thousand_calls_of_a_bank(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    await same(part_of("anonymous-bank/january.txt", "anonymous-bank", tmp_path), broker, tmp_path)
+
+
+async def test_a_thousand_simulated_calls_over_days(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    await same(part_of("simulated/simulated_2021_h1.csv", "simulated", tmp_path), broker, tmp_path)
