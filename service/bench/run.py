@@ -69,8 +69,8 @@ class _Bench:
         """Run all contenders. Worker and API stay up from the backlog to the end of the latency measurements."""
         self._say(f"producing {self._mix.events} events")
         asyncio.run(produce(self._place.bootstrap, EVENTS_TOPIC, self._mix))
-        bare = self._bare_loop()
-        documented = self._documented()
+        bare, bare_cost = self._bare_loop()
+        documented, documented_cost = self._documented()
         watched, changelog = self._worker()
         wrong = self._check(watched)
         latency, http = self._over_http()
@@ -81,6 +81,12 @@ class _Bench:
                 "bare_loop_events_per_second": round(bare),
                 "worker_to_documented_faust_ratio": round(watched.events_per_second / documented, 2),
                 "worker_to_bare_loop_ratio": round(watched.events_per_second / bare, 3),
+            },
+            # less shaken by other processes than the rates are
+            "cpu_microseconds_per_event": {
+                "worker": _microseconds(watched.cpu_seconds_per_event),
+                "documented_faust": _microseconds(documented_cost),
+                "bare_loop": _microseconds(bare_cost),
             },
             "latency_seconds": latency[RATES[0]],
             "latency_seconds_by_rate": {str(rate): found for rate, found in latency.items()},
@@ -97,19 +103,24 @@ class _Bench:
             "partitions": self._place.partitions,
         }
 
-    def _bare_loop(self) -> float:
+    def _bare_loop(self) -> tuple[float, float]:
         self._say("the bare loop: consume, decode, update, nothing durable")
         place = self._place
         arguments = (place.bootstrap, EVENTS_TOPIC, str(place.partitions), str(self._mix.events))
         child = self._processes.start_module("bare-loop", "service.bench.bare_loop", *arguments)
         self._processes.finish(child, _CHILD_TIMEOUT_MS)
-        return self._rate(float(child.log_text()))
+        return self._figures(child.log_text())
 
-    def _rate(self, events_per_second: float) -> float:
+    def _figures(self, text: str) -> tuple[float, float]:
+        """Events a second and processor seconds an event, as a contender wrote them."""
+        rate, cost = map(float, text.split())
+        self._say_rate(rate)
+        return rate, cost
+
+    def _say_rate(self, events_per_second: float) -> None:
         self._say(f"  {events_per_second:,.0f} events/s")
-        return events_per_second
 
-    def _documented(self) -> float:
+    def _documented(self) -> tuple[float, float]:
         mix = self._mix.shortened(self._options.documented_events)
         self._say(f"Faust as its documentation shows it: {mix.events} events one by one")
         asyncio.run(produce(self._place.bootstrap, DOCUMENTED_EVENTS, mix))
@@ -120,16 +131,20 @@ class _Bench:
         child = self._processes.start_module("documented-faust", "streams.documented_faust", *arguments, str(result))
         self._processes.wait_until(result.exists, _CHILD_TIMEOUT_MS, "the documented way")
         self._processes.stop(child)
-        return self._rate(float(result.read_text("utf-8")))
+        return self._figures(result.read_text("utf-8"))
 
     def _worker(self) -> tuple[Watched, int]:
         """What was measured of the worker, and the bytes of both changelogs."""
         self._say("one worker on the backlog, everything durable")
         place = self._place
         data = str(self._folder / "worker")
-        self._processes.start("worker", "worker", *place.worker_arguments, "--data-dir", data, "--log-level", "warning")
-        watched = asyncio.run(watch_backlog(place.bootstrap, place.partitions, self._mix.events, self._processes))
-        self._rate(watched.events_per_second)
+        worker = self._processes.start(
+            "worker", "worker", *place.worker_arguments, "--data-dir", data, "--log-level", "warning"
+        )
+        watched = asyncio.run(
+            watch_backlog(place.bootstrap, place.partitions, self._mix.events, worker, self._processes)
+        )
+        self._say_rate(watched.events_per_second)
         contacts = asyncio.run(size_of(place.bootstrap, CONTACTS, place.partitions))
         return watched, watched.state_bytes + contacts
 
@@ -172,3 +187,7 @@ class _Bench:
         found = p50_p99(ages)
         self._say(f"  p50 {found['p50'] * 1000:.0f} ms, p99 {found['p99'] * 1000:.0f} ms")
         return {name: round(value, 4) for name, value in found.items()} | {"samples": len(ages)}
+
+
+def _microseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e6, 1)

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from service.domain.facts import SourceSeen
 from service.domain.scopes import Scopes
 from service.errors import FailedError
-from service.processes import Processes
+from service.processes import Child, Processes
 
 STATE, CONTACTS = "cti.state", "cti.contacts"
 _STUCK_SECONDS: Final = 60
@@ -21,43 +21,47 @@ _SOURCE_PREFIX: Final = b"o|"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """How fast the backlog went into the state feed, how much was written for it, and what the floor looks like after
-    it.
+    """How fast the backlog went into the state feed, what was written for it, and the floor after it.
+
+    `cpu_seconds_per_event` is the worker's; None where that cannot be told.
     """
 
     events_per_second: float
+    cpu_seconds_per_event: float | None
     state_bytes: int
     state_records: int
     scopes: Scopes
 
 
-async def watch_backlog(bootstrap: str, partitions: int, events: int, processes: Processes) -> Watched:
-    """Follow the state feed until it contains `events`, from the first count seen. Raises FailedError when nothing
-    moves.
+async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Child, processes: Processes) -> Watched:
+    """Follow the state feed from the first count seen until all `events` are in it.
+
+    Raises FailedError when it stands still.
     """
     consumer = await _reader(bootstrap, STATE, partitions)
     tally = _Tally()
-    started, first, progress = 0.0, 0, time.monotonic()
+    started, first, moved = 0.0, 0, time.monotonic()
+    used_before = used = worker.cpu_seconds()
     try:
-        while tally.events < events:
-            before = tally.events
-            for records in (await consumer.getmany(timeout_ms=200, max_records=20_000)).values():
+        while tally.events < events or time.monotonic() - moved < _SILENT_SECONDS:
+            found = await consumer.getmany(timeout_ms=200, max_records=20_000)
+            for records in found.values():
                 tally.take(records)
-            now = time.monotonic()
-            if tally.events != before:
-                progress = now
+            if found:
+                moved, used = time.monotonic(), worker.cpu_seconds()
             if not first and tally.events:
-                started, first = now, tally.events
-            if now - progress > _STUCK_SECONDS:
+                started, first, used_before = moved, tally.events, used
+            if time.monotonic() - moved > _STUCK_SECONDS:
                 raise FailedError(f"the worker stands still after {tally.events} of {events} events")
             processes.check()
-        rate = (events - first) / max(time.monotonic() - started, 1e-6)
+        rate = (events - first) / max(moved - started, 1e-6)
     finally:
         await consumer.stop()
     scopes = Scopes()
     for key, value in tally.latest.items():
         scopes.put(key, value)
-    return Watched(rate, tally.bytes, tally.records, scopes)
+    cost = None if used is None or used_before is None else (used - used_before) / max(events - first, 1)
+    return Watched(rate, cost, tally.bytes, tally.records, scopes)
 
 
 async def size_of(bootstrap: str, topic: str, partitions: int) -> int:
