@@ -125,6 +125,8 @@ def _state_changed(own: Own, event: AgentInput) -> Own:
         return _logout(own, event)
     member = own.member if event.queues is None else bool(event.queues)
     queues = own.queues if event.queues is None else tuple(event.queues)
+    if (own.state, own.reason, own.member, own.queues) == (state, event.reason, member, queues) and not own.per_queue:
+        return own
     return Own(state, event.reason, own.login, member, own.login_seen or member, own.logged_out_ms, queues)
 
 
@@ -242,13 +244,16 @@ class AgentTimeline:
         """Apply one event of the agent's own. One older than the kept minute is late: it changes nothing."""
         record, events = self.record, self.record.events
         self.stale = True
-        if event in events:
-            change.duplicate = True
-            return
         if event.at_ms < record.base_ms:
             change.late = True
             return
-        if not events or _ORDER(events[-1]) <= _ORDER(event):
+        for known in reversed(events):
+            if known.at_ms < event.at_ms:
+                break
+            if known == event:
+                change.duplicate = True
+                return
+        if not events or events[-1].at_ms < event.at_ms or _ORDER(events[-1]) <= _ORDER(event):
             self._forget_before(event.at_ms - KEEP_MS)
             events.append(event)
             self._step(event, change)
@@ -258,17 +263,24 @@ class AgentTimeline:
 
     def take_leg(self, moved: LegMoved, change: Change) -> None:
         """Count one leg in and out of its phases from the given times on."""
-        starts = self.starts
+        starts, stretches = self.starts, self.stretches
         self.stale = True
         for at_ms, phase, sign in moved.moves:
-            if starts and at_ms > starts[-1] and at_ms >= self.record.horizon_ms:
-                tail = self.stretches[-1]  # the usual case: something new at the end
-                change.shifts.append((starts[-1], at_ms, None, shown(tail)))
-                starts.append(at_ms)
-                self.stretches.append(counted(tail, phase, sign))
-                change.buckets.add(at_ms // STRETCH_BUCKET_MS)
-            else:
-                self._count_from(at_ms, phase, sign, change)
+            # the usual case is something new at the end; in short, what `_count_from` does there
+            if starts and at_ms >= starts[-1] and at_ms >= self.record.horizon_ms:
+                tail = stretches[-1]
+                after = counted(tail, phase, sign)
+                if at_ms > starts[-1]:
+                    change.shifts.append((starts[-1], at_ms, None, shown(tail)))
+                    starts.append(at_ms)
+                    stretches.append(after)
+                    change.buckets.add(at_ms // STRETCH_BUCKET_MS)
+                    continue
+                if len(stretches) == 1 or after != stretches[-2]:
+                    stretches[-1] = after
+                    change.buckets.add(at_ms // STRETCH_BUCKET_MS)
+                    continue
+            self._count_from(at_ms, phase, sign, change)
         queue_id = moved.queue_id
         if queue_id is not None and moved.since_ms < self.record.seen.get(queue_id, NEVER_MS):
             self._see(queue_id, moved.since_ms, change)
@@ -314,10 +326,10 @@ class AgentTimeline:
         if event.kind == "logout":
             for since_ms, until_ms in _implied(record.own, [event]):
                 self._imply(since_ms, until_ms, 1, change)
-        record.own = advance(record.own, event)
+        before, record.own = record.own, advance(record.own, event)
         if record.own.per_queue:
             self._apply_own(event.at_ms, change)
-        else:
+        elif record.own is not before or not self.starts:
             self._set_own(event.at_ms, None, record.own, change)
 
     def _apply_own(self, from_ms: int, change: Change) -> None:

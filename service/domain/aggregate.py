@@ -557,7 +557,7 @@ class AggregateStore:
         records: list[tuple[bytes, bytes | None]] = []
         for kind, bucket, scope in self._dirty:
             value = _value(kind, bucket, scope)
-            records.append((keys.encode_key(kind, bucket, scope.scope), _encode(value) if value else None))
+            records.append((b"%b|%d|%b" % (kind.encode(), bucket, scope.key), _encode(value) if value else None))
         for (scope_name, visit_id), waiting in self._dirty_visits.items():
             key = keys.encode_key(keys.WAITING, *waiting_bucket(scope_name, visit_id))
             records.append((key, None if waiting is None else _encode(waiting)))

@@ -133,8 +133,9 @@ class Contact:
     def _leg_of_answer(self, visit: Visit) -> None:
         """An answer by an agent begins that agent's leg, unless the feed told of it already."""
         agent_id = visit.agent_id or ""
-        if any(leg.agent_id == agent_id and leg.visit_id in (None, visit.visit_id) for leg in self.record.legs):
-            return
+        for leg in self.record.legs:
+            if leg.agent_id == agent_id and leg.visit_id in (None, visit.visit_id):
+                return
         leg_id = visit.leg_id or leg_id_of(visit.visit_id, agent_id)
         self._new_leg(Leg(leg_id, agent_id, visit.visit_id, visit.leg_id, visit.queue_id))
 
@@ -209,25 +210,28 @@ class Contact:
             applied.facts.append(LegMoved("agent:" + leg.agent_id, about.queue_id, after.since_ms, moves))
 
     def _about(self, leg: Leg) -> LegContext:
-        """The leg's surroundings. The visit's answer is this leg's if the agent is the same and no other leg of theirs
-        claims it.
-        """
+        """The leg's surroundings: its queue, and the visit's answer if that is this leg's."""
         record = self.record
         visit = self._visit_of(leg)
-        answered_ms = ring_ms = None
-        if visit is not None and self._claims(leg, visit):
-            answered_ms, ring_ms = visit.end_ms, visit.ring_ms
-        queue_id = leg.queue_id or (visit.queue_id if visit else None)
-        arrival_ms = visit.arrival_ms() if visit else 0
-        first_in_queue = first_of_agent = True
-        transferred_in = visit is not None and visit.initiation == "transfer"
-        if len(record.legs) > 1:
-            first_in_queue, first_of_agent = self._firsts(leg, queue_id)
-            began_ms = leg.answered_ms if leg.answered_ms is not None else answered_ms
-            transferred_in = transferred_in or any(
-                o is not leg and o.transferred_ms is not None and began_ms is not None and o.transferred_ms <= began_ms
-                for o in record.legs
+        if visit is None:
+            queue_id, arrival_ms, answered_ms, ring_ms, transferred_in = leg.queue_id, 0, None, None, False
+        else:
+            queue_id = leg.queue_id or visit.queue_id
+            arrival_ms = visit.queued_ms if visit.queued_ms is not None else visit.arrival_ms()
+            answered_ms = ring_ms = None
+            if visit.ending == ANSWERED and visit.agent_id == leg.agent_id and self._claims(leg, visit):
+                answered_ms, ring_ms = visit.end_ms, visit.ring_ms
+            transferred_in = visit.initiation == "transfer"
+        if len(record.legs) == 1:
+            return LegContext(
+                queue_id, arrival_ms, answered_ms, ring_ms, transferred_in, True, True, record.ended_ms
             )
+        first_in_queue, first_of_agent = self._firsts(leg, queue_id)
+        began_ms = leg.answered_ms if leg.answered_ms is not None else answered_ms
+        transferred_in = transferred_in or any(
+            o is not leg and o.transferred_ms is not None and began_ms is not None and o.transferred_ms <= began_ms
+            for o in record.legs
+        )
         return LegContext(
             queue_id, arrival_ms, answered_ms, ring_ms, transferred_in, first_in_queue, first_of_agent, record.ended_ms
         )
@@ -272,11 +276,16 @@ class Contact:
 
     def _visit_of(self, leg: Leg) -> Visit | None:
         """The leg's visit: the one it names, else the one its agent answered, else the only one."""
-        visits = self.record.visits
-        if leg.visit_id is not None:
-            return self._visit_named(leg.visit_id)
-        answered = next((v for v in visits if v.ending == ANSWERED and v.agent_id == leg.agent_id), None)
-        return answered or (visits[0] if len(visits) == 1 else None)
+        visits, visit_id = self.record.visits, leg.visit_id
+        if visit_id is not None:
+            for visit in visits:
+                if visit.visit_id == visit_id:
+                    return visit
+            return None
+        for visit in visits:
+            if visit.ending == ANSWERED and visit.agent_id == leg.agent_id:
+                return visit
+        return visits[0] if len(visits) == 1 else None
 
     def _queue_of(self, leg: Leg) -> str | None:
         visit = self._visit_of(leg)

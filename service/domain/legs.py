@@ -77,6 +77,10 @@ class Leg(Struct, array_like=True, gc=False):
                 total, since = total + at_ms - since, -1
         return total + max(0, end_ms - since) if since >= 0 else total
 
+    def times_held(self) -> int:
+        """How often the customer was put on hold; stated hold alone counts once."""
+        return sum(1 for _, kind in self.holds if kind == HELD) or int(self.hold_ms is not None and self.hold_ms > 0)
+
     def after_call(self, end_ms: int) -> tuple[int, int | None] | None:
         """(start, end or None while open) of after-call work; None without any. The length stated at its end wins,
         then the end, then
@@ -276,50 +280,52 @@ def leg_facts(leg: Leg, about: LegContext, known: LegFacts, parts: int = ALL) ->
     return LegFacts(rang, handled, after_call, moves, since_ms, True)
 
 
-def _scopes(leg: Leg, about: LegContext) -> list[str]:
-    """The agent's scope and the queue's, as far as they are known."""
-    scopes = [] if leg.agent_id is None else ["agent:" + leg.agent_id]
-    if about.queue_id is not None:
-        scopes.append("queue:" + about.queue_id)
-    return scopes
-
-
 def _rang(
     leg: Leg, about: LegContext, at_ms: int, arrival_ms: int, missed: bool, ring_ms: int | None
 ) -> list[Additive]:
     """The part about the offer. A queue needs it for misses and known ring times only: it counts answers by visits."""
+    rang: list[Additive] = []
     if leg.consult and not missed:
-        return []
-    return [
-        Rang(scope, at_ms, arrival_ms, 1, leg.leg_id, missed, ring_ms)
-        for scope in _scopes(leg, about)
-        if missed or ring_ms is not None or scope[0] == "a"
-    ]
+        return rang
+    if leg.agent_id is not None:
+        rang.append(Rang("agent:" + leg.agent_id, at_ms, arrival_ms, 1, leg.leg_id, missed, ring_ms))
+    if about.queue_id is not None and (missed or ring_ms is not None):
+        rang.append(Rang("queue:" + about.queue_id, at_ms, arrival_ms, 1, leg.leg_id, missed, ring_ms))
+    return rang
 
 
 def _handled(
     leg: Leg, about: LegContext, known: LegFacts, parts: int, arrival_ms: int, answered_ms: int, end_ms: int
 ) -> tuple[list[Additive], list[Additive]]:
     """The parts about an answered leg that ended, and about its after-call work once that is known."""
+    agent_id, queue_id, leg_id = leg.agent_id, about.queue_id, leg.leg_id
     hold_ms = leg.hold_total_ms(end_ms) if leg.holds or leg.hold_ms is not None else 0
     talk_ms = leg.talk_ms if leg.talk_ms is not None else max(0, end_ms - answered_ms - hold_ms)
-    scopes = _scopes(leg, about)
     handled: list[Additive] = known.handled
     if parts & HANDLED:
-        holds = sum(1 for _, kind in leg.holds if kind == HELD) or (1 if hold_ms else 0)
-        handled = [
-            Handled(
-                scope, end_ms, arrival_ms, 1, leg.leg_id, talk_ms, hold_ms, holds,
-                about.first_of_agent if scope[0] == "a" else about.first_in_queue, leg.transferred_ms is not None,
-                about.transferred_in, len(leg.conferenced), leg.consult,
+        handled = []
+        holds = leg.times_held() if leg.holds else int(hold_ms > 0)
+        out, into = leg.transferred_ms is not None, about.transferred_in
+        added, consult = len(leg.conferenced), leg.consult
+        if agent_id is not None:
+            scope, first = "agent:" + agent_id, about.first_of_agent
+            handled.append(
+                Handled(scope, end_ms, arrival_ms, 1, leg_id, talk_ms, hold_ms, holds, first, out, into, added, consult)
             )
-            for scope in scopes
-        ]  # fmt: skip
+        if queue_id is not None:
+            scope, first = "queue:" + queue_id, about.first_in_queue
+            handled.append(
+                Handled(scope, end_ms, arrival_ms, 1, leg_id, talk_ms, hold_ms, holds, first, out, into, added, consult)
+            )
     acw = leg.after_call(end_ms)
-    if acw is None or acw[1] is None:
-        return handled, []
-    acw_ms, before_ms = acw[1] - acw[0], talk_ms + hold_ms
-    return handled, [AfterCall(scope, end_ms, arrival_ms, 1, leg.leg_id, acw_ms, before_ms) for scope in scopes]
+    after_call: list[Additive] = []
+    if acw is not None and acw[1] is not None:
+        acw_ms, before_ms = acw[1] - acw[0], talk_ms + hold_ms
+        if agent_id is not None:
+            after_call.append(AfterCall("agent:" + agent_id, end_ms, arrival_ms, 1, leg_id, acw_ms, before_ms))
+        if queue_id is not None:
+            after_call.append(AfterCall("queue:" + queue_id, end_ms, arrival_ms, 1, leg_id, acw_ms, before_ms))
+    return handled, after_call
 
 
 def moves_of(

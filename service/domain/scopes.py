@@ -76,11 +76,12 @@ class QueueScope:
     calendar.
     """
 
-    __slots__ = ("calendar", "hot", "intervals", "live", "panes", "queue_id", "scope", "waiting")
+    __slots__ = ("calendar", "hot", "intervals", "key", "live", "panes", "queue_id", "scope", "waiting")
     pane_ms = QUEUE_PANE_MS
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
+        self.key = scope.encode()
         self.queue_id = scope.partition(":")[2]
         self.panes: dict[int, Totals] = {}
         self.intervals: dict[int, Interval] = {}
@@ -97,11 +98,12 @@ Span = tuple[int, int, Totals | None]
 class AgentScope:
     """One agent's state. Stretches read from the state feed are put together to the timeline when it is asked for."""
 
-    __slots__ = ("_read", "_timeline", "agent_id", "calendar", "hot", "intervals", "live", "panes", "scope", "span")
+    __slots__ = ("_read", "_timeline", "agent_id", "calendar", "hot", "intervals", "key", "live", "panes", "scope", "span")
     pane_ms = AGENT_PANE_MS
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
+        self.key = scope.encode()
         self.agent_id = scope.partition(":")[2]
         self.panes: dict[int, Totals] = {}
         self.intervals: dict[int, Interval] = {}

@@ -84,11 +84,11 @@ class Visit(Struct, array_like=True, gc=False):
         conflict = self.end_ms is not None
         self.end_ms, self.ending, self.wait_ms = at_ms, ending, event.wait_ms
         self.queue_id = self.queue_id or event.queue_id
-        self.reason = getattr(event, "outcome_reason", None)
-        answered = event if isinstance(event, VisitAnswered) else None
-        self.agent_id = answered.agent_id if answered else None
-        self.leg_id = answered.leg_id if answered else None
-        self.ring_ms = answered.ring_ms if answered else None
+        if isinstance(event, VisitAnswered):
+            self.agent_id, self.leg_id, self.ring_ms, self.reason = event.agent_id, event.leg_id, event.ring_ms, None
+        else:
+            self.agent_id = self.leg_id = self.ring_ms = None
+            self.reason = getattr(event, "outcome_reason", None)
         return not conflict
 
     def fix_level(self, level: ServiceLevel) -> None:
