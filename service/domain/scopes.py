@@ -98,7 +98,9 @@ Span = tuple[int, int, Totals | None]
 class AgentScope:
     """One agent's state. Stretches read from the state feed are put together to the timeline when it is asked for."""
 
-    __slots__ = ("_read", "_timeline", "agent_id", "calendar", "hot", "intervals", "key", "live", "panes", "scope", "span")
+    __slots__ = (
+        "_read", "_timeline", "agent_id", "calendar", "hot", "intervals", "key", "live", "panes", "scope", "span",
+    )  # fmt: skip
     pane_ms = AGENT_PANE_MS
 
     def __init__(self, scope: str) -> None:
