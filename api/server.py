@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from api.app import create_app
 from api.settings import ApiSettings
+from service.collector import tune_collector
 from service.config import Config
 from service.errors import FailedError, UsageError
 from service.floor_state import FloorState
@@ -69,6 +70,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
         name = f"FLOORWALKER_{str(first['loc'][0]).upper()}"
         raise UsageError(f"{name} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
     listener = _listen(settings.host, settings.port)
+    tune_collector()
     floor = config.floor()
     state = FloorState(floor, settings.clock, own.history_days)
     apply = {STATE_TOPIC: state.apply, INTERVALS_TOPIC: state.history.apply}

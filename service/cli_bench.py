@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--broker", default=EMBEDDED, metavar="HOST:PORT", help="an unused Kafka (default: an embedded broker)")
     add("--queues", type=int, default=100, help="number of queues (default 100)")
     add("--agents", type=int, default=1000, help="number of agents (default 1000)")
-    add("--partitions", type=int, default=8, help="partitions of the topics (default 8)")
+    add("--partitions", type=int, default=4, help="partitions of the topics (default 4)")
     add("--seed", type=int, default=1, help="the same seed gives the same events (default 1)")
     add("--quick", action="store_true", help="a short run, to see that it works: its figures mean little")
 

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from service.feed_status import FeedStatus
 from service.floor_state import Record
 
-FETCH_MAX_WAIT_MS: Final = 100
+FETCH_MAX_WAIT_MS: Final = 20
 SLICE: Final = 400
 """Records applied before other work gets its turn: about two milliseconds."""
 

@@ -6,7 +6,6 @@ its own compact bytes, not JSON; garbage collector and event loop are set as the
 of using Faust.
 """
 
-import gc
 import sys
 import time
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import mode.loop
 from faust.types import StreamT
 from faust.worker import Worker
 
+from service.collector import tune_collector
 from service.domain import aggregate, correlate
 from service.domain.facts import FactBatch, decode_batch, encode_batch
 from service.domain.settings import Floor
@@ -136,7 +136,7 @@ def main() -> None:
     job = Job(
         bootstrap, events_topic, facts_topic, int(partitions), int(events), int(facts), Path(data_dir), Path(result)
     )
-    gc.set_threshold(50_000, 50, 100)
+    tune_collector()
     mode.loop.use("uvloop")
     Worker(build_app(job), loglevel="INFO", redirect_stdouts=False, quiet=True).execute_from_commandline()
 

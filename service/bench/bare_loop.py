@@ -1,6 +1,5 @@
 """The least that the job can cost, `python -m service.bench.bare_loop`: consume, decode, update, nothing durable."""
 
-import gc
 import sys
 import time
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from service.collector import tune_collector
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
 from service.domain.settings import Floor
@@ -42,7 +42,7 @@ async def measure(bootstrap: str, topic: str, partitions: int, events: int) -> t
 def main() -> None:
     """Print events a second and processor seconds an event. Arguments: bootstrap, topic, partitions, events."""
     bootstrap, topic, partitions, events = sys.argv[1:]
-    gc.set_threshold(50_000, 50, 100)  # as the worker has it
+    tune_collector()
     rate, cost = uvloop.run(measure(bootstrap, topic, int(partitions), int(events)))
     sys.stdout.write(f"{rate} {cost}\n")
 

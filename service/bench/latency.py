@@ -1,9 +1,9 @@
 """From an event to the answer that contains it: a paced load, and probe visits looked for over HTTP.
 
-A probe is a visit to a queue of its own. Each probe queue gets its events through one partition, hence in order: when
-the API says that n visits were offered there, the first n probes are visible. The clock starts when the event
-happened, before it is sent, and stops when an answer contains it, so waiting in our own load generator and between
-two questions counts against the service.
+A probe is a visit that waits in one of a few queues of its own. Each probe queue gets its events through one
+partition, hence in order: when the routing view says that n visits wait there, the first n probes are visible. The
+clock starts when the event happened, before it is sent, and stops when an answer contains it, so waiting in our own
+load generator and between two questions counts against the service.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from service.bench.load import Mix, Record, Sender, partition_of
 from service.errors import FailedError
 
 TICK_SECONDS: Final = 0.01
-ASK_EVERY_SECONDS: Final = 0.005
+ASK_EVERY_SECONDS: Final = 0.01
 PROBE_QUEUES: Final = 4
 PROBE_EVERY_SECONDS: Final = 0.1
 """Of each queue."""
@@ -29,7 +29,8 @@ _PREPARE_MS_PER_EVENT: Final = 0.02
 _PATIENCE_SECONDS: Final = 15
 _MARK: Final = b'"occurred_at_ms":'
 _PROBE: Final = (
-    '{"type":"%s","event_id":"%s-%s","occurred_at_ms":%d,"source":"bench","contact_id":"%s","visit_id":"%s/1"%s}'
+    '{"type":"visit.queued","event_id":"%s-1","occurred_at_ms":%d,"source":"bench","contact_id":"%s","visit_id":"%s/1",'
+    '"queue_id":"%s","channel":"voice"}'
 )
 
 
@@ -42,21 +43,13 @@ class Probe:
     names: Iterator[str]
     sent: list[float] = field(default_factory=list)
     seen: int = 0
-    previous: str | None = None
 
-    def records(self, now: float) -> list[Record]:
-        """Queue the next visit and take back the one before, so that few wait at a time."""
+    def record(self, now: float) -> Record:
+        """The event of the next visit."""
         name = next(self.names)
-        made = [(name, "visit.queued", f',"queue_id":"{self.queue}","channel":"voice"')]
-        if self.previous is not None:
-            made.append((self.previous, "visit.cancelled", ""))
-        self.previous = name
         self.sent.append(now)
-        at_ms = int(now * 1000)
-        return [
-            (self.partition, contact.encode(), (_PROBE % (kind, contact, kind, at_ms, contact, contact, more)).encode())
-            for contact, kind, more in made
-        ]
+        value = _PROBE % (name, int(now * 1000), name, name, self.queue)
+        return self.partition, name.encode(), value.encode()
 
 
 def make_probes(run: str, partitions: int) -> list[Probe]:
@@ -86,20 +79,21 @@ class Looker(threading.Thread):
         try:
             with Asker(self._port) as asker:
                 while not self.done.wait(ASK_EVERY_SECONDS):
-                    for probe in self._probes:
-                        if probe.seen < len(probe.sent):
-                            self._look(asker, probe)
+                    self._look(asker)
         except Exception as error:  # shown by whoever waits for this thread
             self.error = error
 
-    def _look(self, asker: Asker, probe: Probe) -> None:
-        answer = asker.json(f"/v1/queues/{probe.queue}/reconciliation")
+    def _look(self, asker: Asker) -> None:
+        answer = asker.json("/v1/routing/queues?ids=" + ",".join(probe.queue for probe in self._probes))
         now = time.time()
-        offered = int(answer["lifetime"]["offered"]) if answer else 0
-        for sent in probe.sent[probe.seen : offered]:
-            if sent >= self._count_from:
-                self.latencies.append(now - sent)
-        probe.seen = max(probe.seen, offered)
+        if answer is None:  # not even the first probe of each queue is there
+            return
+        waiting = {item["id"]: item["waiting"] for item in answer["items"]}
+        for probe in self._probes:
+            for sent in probe.sent[probe.seen : waiting[probe.queue]]:
+                if sent >= self._count_from:
+                    self.latencies.append(now - sent)
+            probe.seen = max(probe.seen, waiting[probe.queue])
 
 
 async def measure_latency(
@@ -145,8 +139,7 @@ async def _send_paced(sender: Sender, due: list[tuple[int, Record]], probes: lis
         for number, probe in enumerate(probes):
             if next_probe[number] <= now:
                 next_probe[number] += PROBE_EVERY_SECONDS
-                for record in probe.records(now):
-                    await sender.add(*record)
+                await sender.add(*probe.record(now))
         await sender.send_open()
         await asyncio.sleep(TICK_SECONDS)
 

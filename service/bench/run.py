@@ -1,7 +1,6 @@
 """One run of the bench: every figure on the same machine, broker and events, one contender after the other."""
 
 import asyncio
-import gc
 import os
 import tempfile
 import time
@@ -16,9 +15,10 @@ from service.bench.load import Mix, past_mix, produce
 from service.bench.oracle import differences, expect
 from service.bench.place import DOCUMENTED_EVENTS, DOCUMENTED_FACTS, Place, prepared
 from service.bench.watch import CONTACTS, Watched, size_of, watch_backlog
+from service.collector import tune_collector
 from service.embedded import free_port
 from service.errors import FailedError
-from service.processes import Processes
+from service.processes import Child, Processes
 
 EVENTS_TOPIC: Final = "cti.events"
 RATES: Final = (1_000, 5_000)
@@ -46,7 +46,7 @@ class BenchOptions:
 
 def run_bench(options: BenchOptions, say: Say) -> dict[str, Any]:
     """Measure everything and return the report. `say` is told what is going on."""
-    gc.set_threshold(50_000, 50, 100)  # as the worker has it: our own part of the work is to be over soon
+    tune_collector()
     with (
         tempfile.TemporaryDirectory(prefix="floorwalker-bench-") as folder,
         prepared(options.broker, options.partitions) as place,
@@ -61,7 +61,11 @@ class _Bench:
     def __init__(self, options: BenchOptions, place: Place, processes: Processes, folder: Path, say: Say) -> None:
         self._options, self._place, self._processes, self._folder, self._say = options, place, processes, folder, say
         # figures of a busy machine are worth their ratios only
-        self._machine = {"cpus": os.cpu_count(), "load_average_before": round(os.getloadavg()[0], 1)}
+        self._machine: dict[str, float | None] = {
+            "cpus": os.cpu_count(),
+            "load_average_before": round(os.getloadavg()[0], 1),
+        }
+        self._machine["nanoseconds_per_python_addition"] = _python_speed()
         now_ms = int(time.time() * 1000)
         self._mix = past_mix(options.events, options.queues, options.agents, options.seed, now_ms, place.partitions)
 
@@ -138,7 +142,7 @@ class _Bench:
         self._say("one worker on the backlog, everything durable")
         place = self._place
         data = str(self._folder / "worker")
-        worker = self._processes.start(
+        worker = self._worker_process = self._processes.start(
             "worker", "worker", *place.worker_arguments, "--data-dir", data, "--log-level", "warning"
         )
         watched = asyncio.run(
@@ -157,10 +161,10 @@ class _Bench:
         port = free_port()
         data = str(self._folder / "api")
         arguments = ("--bootstrap", self._place.bootstrap, "--port", str(port), "--data-dir", data)
-        self._processes.start("api", "api", *arguments, "--log-level", "warning")
+        api = self._processes.start("api", "api", *arguments, "--log-level", "warning")
         with Asker(port) as asker:
             self._processes.wait_until(lambda: asker.json("/readyz") is not None, _READY_TIMEOUT_MS, "the API's start")
-        latency = {rate: self._latency(rate, port) for rate in RATES}
+        latency = {rate: self._latency(rate, port, {"worker": self._worker_process, "api": api}) for rate in RATES}
         self._say("scrapes and routing queries")
         ids = ",".join(f"q{number:02d}" for number in range(1, min(10, self._options.queues) + 1))
         with Asker(port) as asker:
@@ -170,12 +174,14 @@ class _Bench:
             }
         return latency, http
 
-    def _latency(self, rate: int, port: int) -> dict[str, float]:
+    def _latency(self, rate: int, port: int, children: dict[str, Child]) -> dict[str, float]:
+        """Quantiles, how many probes they are of, and how much of a processor each process used meanwhile."""
         options = self._options
         self._say(f"from event to API at {rate} events/s for {options.latency_seconds:.0f} s")
         events = int(rate * options.latency_seconds)
         start_ms = starting_soon(events, int(time.time() * 1000))
         mix = Mix(events, options.queues, options.agents, options.seed + rate, start_ms, rate, self._place.partitions)
+        started, before = time.monotonic(), _used(children)
         ages = asyncio.run(
             measure_latency(
                 self._place.bootstrap, port, mix, options.latency_seconds, options.warm_up_seconds, str(rate)
@@ -186,8 +192,25 @@ class _Bench:
             raise FailedError("no probe was seen after the warm-up: measure for longer")
         found = p50_p99(ages)
         self._say(f"  p50 {found['p50'] * 1000:.0f} ms, p99 {found['p99'] * 1000:.0f} ms")
-        return {name: round(value, 4) for name, value in found.items()} | {"samples": len(ages)}
+        shares = {
+            f"{name}_cpu_ratio": (used - before[name]) / (time.monotonic() - started)
+            for name, used in _used(children).items()
+        }
+        return {name: round(value, 4) for name, value in (found | shares).items()} | {"samples": len(ages)}
+
+
+def _used(children: dict[str, Child]) -> dict[str, float]:
+    """Processor seconds so far, of those for whom they can be told."""
+    return {name: used for name, child in children.items() if (used := child.cpu_seconds()) is not None}
 
 
 def _microseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1e6, 1)
+
+
+def _python_speed() -> float:
+    """Nanoseconds of processor time that one addition in a loop takes: how fast this machine is just now."""
+    times, total, started = 2_000_000, 0, time.process_time()
+    for number in range(times):
+        total += number
+    return round((time.process_time() - started) / times * 1e9, 1)
