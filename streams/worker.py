@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
+from collections.abc import Iterable
 from functools import partial
 
 import mode.loop
@@ -12,12 +12,13 @@ from faust.worker import Worker
 
 from service.adapters import ADAPTERS, AdapterSettings
 from service.adapters.base import Adapter
+from service.collector import tune_collector
 from service.config import Config
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
 from service.errors import FailedError, UsageError
 from service.settings import ProcessSettings
-from service.topics import describe_topics
+from service.topics import TOPICS, Topic, describe_topics
 from streams.batch_app import FloorwalkerApp
 from streams.processors import CONTACTS, EVENTS, FACTS, STATE, add_processors
 from streams.settings import floorwalker_app
@@ -61,12 +62,22 @@ def native_adapters(config: Config) -> dict[str, Adapter]:
     return found
 
 
-def check_topics(settings: ProcessSettings) -> ProcessSettings:
-    """Return the settings with the partition count that the topics have. Raises FailedError if one is missing."""
-    reports = {report.name: report for report in describe_topics(settings.bootstrap)}
-    missing = [name for name, report in reports.items() if report.status == "missing"]
+def check_topics(settings: ProcessSettings, native: Iterable[str]) -> ProcessSettings:
+    """Return the settings with the partition count that the topics have. Raises FailedError if one is missing.
+
+    `native` are the topics of the sources, which others create: without one its agent would wait for ever and say so
+    nowhere.
+    """
+    wanted = [*TOPICS, *(Topic(name, "native records", {}) for name in native)]
+    reports = {report.name: report for report in describe_topics(settings.bootstrap, topics=wanted)}
+    missing = {name for name, report in reports.items() if report.status == "missing"}
+    if own := [topic.name for topic in TOPICS if topic.name in missing]:
+        raise FailedError(f"topics {', '.join(own)} are missing: run `floorwalker topics create` first")
     if missing:
-        raise FailedError(f"topics {', '.join(missing)} are missing: run `floorwalker topics create` first")
+        raise FailedError(
+            f"topics {', '.join(sorted(missing))} of the configured sources are missing: create them, or correct the "
+            "sources' `topic`"
+        )
     counts = {name: reports[name].partitions for name in (EVENTS, FACTS, CONTACTS, STATE)}
     if len(set(counts.values())) != 1:
         raise FailedError(
@@ -79,15 +90,14 @@ def run(settings: ProcessSettings, config: Config) -> int:
     """Run until SIGTERM or Ctrl-C. Raises UsageError, FailedError before the start."""
     if sys.platform == "win32":
         raise UsageError("a worker needs Linux or macOS: signals and event loops of Windows are not supported")
-    settings = check_topics(settings)
+    settings = check_topics(settings, native_adapters(config))
     telemetry = Telemetry()
     if settings.metrics_port is not None:
         try:
             telemetry.serve(settings.metrics_port)
         except OSError as error:
             raise FailedError(f"cannot serve metrics on port {settings.metrics_port}: {error.strerror}") from None
-    # state is large and lives long: the collector's default would walk it all the time (measured: a third of the speed)
-    gc.set_threshold(50_000, 50, 100)
+    tune_collector()
     mode.loop.use("uvloop")
     app = build_app(settings, config, telemetry)
     log.info("worker starts on %s with %d partitions", settings.bootstrap, settings.partitions)
