@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,11 @@ def broker(embedded_broker: EmbeddedBroker) -> Iterator[EmbeddedBroker]:
         yield running
 
 
-def part_of(file: str, name: str, folder: Path, rows: int = 1000) -> Source:
-    """The first rows of a recording, read with the ready configuration of that name."""
+def part_of(file: str, name: str, folder: Path, wanted: Callable[[bytes], bool]) -> Source:
+    """The first thousand wanted rows of a recording, read with the ready configuration of that name."""
+    heading, *rows = (FOLDER / "call-records" / file).read_bytes().splitlines(keepends=True)
     part = folder / "part.csv"
-    with (FOLDER / "call-records" / file).open("rb") as lines:
-        part.write_bytes(b"".join(line for line, _ in zip(lines, range(rows + 1), strict=False)))
+    part.write_bytes(b"".join([heading, *list(filter(wanted, rows))[:1000]]))
     return Source([part], "call-records", EXAMPLES / f"{name}.yaml")
 
 
@@ -46,8 +46,13 @@ async def test_a_day_of_a_multi_skill_centre(broker: EmbeddedBroker, tmp_path: P
 
 
 async def test_a_thousand_calls_of_a_bank(broker: EmbeddedBroker, tmp_path: Path) -> None:
-    await same(part_of("anonymous-bank/january.txt", "anonymous-bank", tmp_path), broker, tmp_path)
+    # rows are by line, not by time: take days that lie close enough for partitions that are caught up one by one
+    source = part_of(
+        "anonymous-bank/january.txt", "anonymous-bank", tmp_path, lambda row: row.split(b"\t")[5] <= b"990104"
+    )
+    await same(source, broker, tmp_path)
 
 
 async def test_a_thousand_simulated_calls_over_days(broker: EmbeddedBroker, tmp_path: Path) -> None:
-    await same(part_of("simulated/simulated_2021_h1.csv", "simulated", tmp_path), broker, tmp_path)
+    source = part_of("simulated/simulated_2021_h1.csv", "simulated", tmp_path, lambda row: True)
+    await same(source, broker, tmp_path)

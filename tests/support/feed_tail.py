@@ -52,6 +52,11 @@ class FeedTail:
         if self._consumer is not None:
             await self._consumer.stop()
 
+    @property
+    def taken(self) -> int:
+        """How many records of `cti.events` the worker has turned into facts."""
+        return sum(mark for (topic, _), mark in self._marks.items() if topic == CONTACTS)
+
     def intervals(self, scope: Any) -> dict[int, Interval]:
         """A queue's or agent's intervals by start: those closed long ago, and over them what the state holds."""
         old = {start_ms: interval for (name, start_ms), interval in self.closed.items() if name == scope.scope}

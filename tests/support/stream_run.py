@@ -31,6 +31,9 @@ LARGEST_RECORD_BYTES = 4 << 20
 API_TIMEOUT_S = 10.0
 
 Record = tuple[bytes | None, bytes | None]
+Place = tuple[int, int]
+"""Partition and offset of a record."""
+
 Report = dict[str, Any]
 
 
@@ -89,11 +92,11 @@ class StreamRun:
 
     # --- processes --------------------------------------------------------------------------------------------------
 
-    def start_worker(self, *more: str) -> Child:
+    def start_worker(self) -> Child:
         """Start one more worker with a data directory of its own; its output is in a file beside it."""
         self._started += 1
         name = f"worker-{self._started}"
-        arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config), *more]
+        arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config)]
         arguments += ["--data-dir", str(self.folder / name), "--session-timeout-seconds", "2"]
         if self.embedded:
             arguments.append("--embedded")
@@ -109,11 +112,6 @@ class StreamRun:
     def kill(self, child: Child) -> None:
         """Kill -9 a worker."""
         os.kill(child.pid, signal.SIGKILL)
-        child.wait(10_000)
-        self._processes.stop(child)
-
-    def stop(self, child: Child) -> None:
-        """Stop a worker in an orderly way."""
         self._processes.stop(child)
 
     def check(self) -> None:
@@ -136,19 +134,22 @@ class StreamRun:
         self.sent += sent
         return sent
 
-    async def send(self, records: Sequence[Record], topic: str = EVENTS) -> None:
-        """Append records as they are, in their order within a key."""
+    async def send(self, records: Sequence[Record], topic: str = EVENTS) -> list[Place]:
+        """Append records as they are, in their order within a key; returns where each of them is."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, acks="all", linger_ms=20, max_batch_size=1 << 20,
             max_request_size=2 * LARGEST_RECORD_BYTES, enable_idempotence=not self.embedded,
         )  # fmt: skip
         await producer.start()
         try:
-            await asyncio.gather(*[await producer.send(topic, value=value, key=key) for key, value in records])
+            written = await asyncio.gather(
+                *[await producer.send(topic, value=value, key=key) for key, value in records]
+            )
         finally:
             await producer.stop()
         if topic == EVENTS:
             self.sent += len(records)
+        return [(place.partition, place.offset) for place in written]
 
     # --- state out --------------------------------------------------------------------------------------------------
 
@@ -176,6 +177,13 @@ class StreamRun:
                     return ["API:", *wrong]
                 await self.feed.read()  # a moment, and no more than that
         return []
+
+    async def until_taken(self, events: int, timeout_s: float = 60.0) -> None:
+        """Return when so many records of `cti.events` have been worked off and written down."""
+        deadline = time.monotonic() + timeout_s
+        while self.feed.taken < events:
+            assert time.monotonic() < deadline, f"{self.feed.taken} of {events} events taken\n{self.logs()}"
+            await self.feed.read()
 
     def logs(self) -> str:
         """The end of every process's output."""
