@@ -24,12 +24,12 @@ pytestmark = pytest.mark.usefixtures("embedded_broker")  # skips where there is 
 class Demo:
     """A running demo in a session of its own, as in a terminal of its own."""
 
-    def __init__(self, port: int, *arguments: str) -> None:
+    def __init__(self, port: int, temporary: Path, *arguments: str) -> None:
         self.port = port
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service.main", "demo", "--port", str(port), *arguments],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -76,12 +76,12 @@ class Demo:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Demo]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     """Starts demos; one that a failed test leaves running is killed, and its children with it."""
     demos: list[Demo] = []
 
     def start_demo(*arguments: str) -> Demo:
-        demos.append(Demo(free_port(), *arguments))
+        demos.append(Demo(free_port(), tmp_path, *arguments))
         return demos[-1]
 
     yield start_demo
@@ -107,7 +107,9 @@ def totals(demo: Demo) -> dict[str, tuple[int, float | None]]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts processes in /proc")
-def test_the_demo_serves_plausible_moving_kpis_and_ctrl_c_leaves_nothing(start: Callable[..., Demo]) -> None:
+def test_the_demo_serves_plausible_moving_kpis_and_ctrl_c_leaves_nothing(
+    start: Callable[..., Demo], tmp_path: Path
+) -> None:
     demo = start()
     demo.until_ready()
     children = demo.children()
@@ -133,6 +135,7 @@ def test_the_demo_serves_plausible_moving_kpis_and_ctrl_c_leaves_nothing(start: 
     assert demo.end() == 0, "".join(demo.lines)
     assert all(gone(pid) for pid in children)
     assert free(demo.port)
+    assert not list(tmp_path.iterdir())
     assert not any("Traceback" in line for line in demo.lines)
 
 
