@@ -120,13 +120,13 @@ def add_correlate(
                         telemetry.rejected(error.reason)
                         sent.append(dead_letter(producer, EVENTS, partition, record, error))
                 if number % PART == 0 and number < len(batch):
-                    writer.add(None, sent + router.send(producer, store.newest_ms()))
+                    writer.add(None, sent + router.send(producer, store.newest_ms()), PART)
                     sent = []
                     await writer.ready()
             store.pass_over(batch.next_offset)
             for seen in store.source_facts():
                 router.add(batch.next_offset - 1, [msgspec.structs.replace(seen, partition=partition)])
-            writer.add(event, sent + router.send(producer, store.newest_ms()))
+            writer.add(event, sent + router.send(producer, store.newest_ms()), len(batch) % PART)
             telemetry.consumed(EVENTS, partition, len(batch), batch[-1].timestamp if batch else 0)
 
     app.agent(_raw_topic(app, EVENTS), name="correlate")(crash_on_error(correlate))
@@ -153,11 +153,11 @@ def add_aggregate(app: FloorwalkerApp, table: BatchTable[AggregateStore], teleme
                 store.mark.next_offset = record.offset + 1
                 applied += len(facts.facts)
                 if applied >= PART:
-                    writer.add(None, send_closed(producer, store))
+                    writer.add(None, send_closed(producer, store), applied)
                     applied = 0
                     await writer.ready()
             store.pass_over(batch.next_offset)
-            writer.add(event, send_closed(producer, store))
+            writer.add(event, send_closed(producer, store), applied)
             telemetry.consumed(FACTS, partition, len(batch), batch[-1].timestamp if batch else 0)
 
     app.agent(_raw_topic(app, FACTS), name="aggregate")(crash_on_error(aggregate))

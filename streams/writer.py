@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from faust.types import TP, EventT
@@ -40,9 +41,9 @@ class Writer:
     """Flushes one store. Call `add` right after changing the store, with no `await` in between."""
 
     def __init__(
-        self, app: FloorwalkerApp, tp: TP, store: Store, *, min_interval_ms: int = 50, max_pending: int = 4
+        self, app: FloorwalkerApp, tp: TP, store: Store, *, min_interval_ms: int = 50, max_pending: int = 3000
     ) -> None:
-        """`min_interval_ms` lies between the starts of two flushes; `max_pending` additions make `ready` wait."""
+        """`min_interval_ms` lies between the starts of two flushes; `max_pending` changes make `ready` wait."""
         self._app = app
         self._tp = tp
         self._store = store
@@ -53,6 +54,7 @@ class Writer:
         self._pending = 0
         self._flushing = 0
         self._work = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self.next_offset = 0
@@ -75,21 +77,24 @@ class Writer:
         """Whether everything added has been written and acknowledged."""
         return not self._pending and not self._flushing
 
-    def add(self, event: EventT[Any] | None, facts: Iterable[asyncio.Future[Any]] = ()) -> None:
+    def add(self, event: EventT[Any] | None, facts: Iterable[asyncio.Future[Any]] = (), changes: int = 1) -> None:
         """The store has changed: flush it after these facts, then acknowledge the event.
 
-        None means that this was only a part of an event's batch, or no event at all (time passed).
+        `changes` says how many records or facts were applied, which bounds the size of a flush. Without an event this
+        was only a part of an event's batch, or no event at all (time passed).
         """
         if event is not None:
             self._events.append(event)
         self._facts.extend(facts)
-        self._pending += 1
+        self._pending += max(1, changes)
         self._work.set()
 
     async def ready(self) -> None:
         """Wait until so little is pending that the next change still fits into a flush."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._pending < self._max_pending)
+        if self._pending >= self._max_pending:
+            self._urgent.set()
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._pending < self._max_pending)
 
     async def drained(self) -> None:
         """Wait until everything added so far, and since, is written and acknowledged."""
@@ -102,7 +107,14 @@ class Writer:
             await self._work.wait()
             started = time.monotonic()
             await self._flush()
-            await asyncio.sleep(self._min_interval - (time.monotonic() - started))
+            await self._pause(self._min_interval - (time.monotonic() - started))
+
+    async def _pause(self, seconds: float) -> None:
+        """Let changes gather, unless somebody waits for room already."""
+        if seconds > 0 and not self._urgent.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), seconds)
+        self._urgent.clear()
 
     async def _flush(self) -> None:
         # one instant: state, facts and events that belong together; no await before the drain is done

@@ -147,7 +147,7 @@ def _split_agent(app: FloorwalkerApp, table: BatchTable[MarkStore], source: str,
                     facts[zlib.crc32(key) % partitions].append((partition, record.offset, key, int(number)))
             store.advance(partition, batch.next_offset - 1)
             send = app.batch_producer.send_facts
-            writer.add(event, [send(target, to, encode(some)) for to, some in enumerate(facts) if some])
+            writer.add(event, [send(target, to, encode(some)) for to, some in enumerate(facts) if some], len(batch))
 
     app.agent(_raw_topic(app, source), name="split")(crash_on_error(split))
 
