@@ -1,4 +1,4 @@
-"""What cannot be an event is counted with a reason, kept as a dead letter, and stops nothing. On the embedded broker."""
+"""What cannot be an event is counted with a reason, kept as a dead letter, and stops nothing. Embedded broker."""
 
 from __future__ import annotations
 

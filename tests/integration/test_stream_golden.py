@@ -1,4 +1,4 @@
-"""Small recordings through broker, worker and API give what `report` says. On the embedded broker: it starts at once."""
+"""Small recordings through broker, worker and API give what `report` says. Embedded broker: it starts at once."""
 
 from __future__ import annotations
 

@@ -53,7 +53,8 @@ async def test_a_native_topic_is_decoded(broker: EmbeddedBroker, native: Source,
 
 def start(bootstrap: str, folder: Path, *more: str) -> tuple[int, str]:
     """Exit code and standard error of a worker that should not start."""
-    command = [sys.executable, "-m", "service.main", "worker", "--bootstrap", bootstrap, "--data-dir", str(folder), *more]
+    command = [sys.executable, "-m", "service.main", "worker", "--bootstrap", bootstrap]
+    command += ["--data-dir", str(folder), *more]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stderr
 

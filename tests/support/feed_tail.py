@@ -28,7 +28,7 @@ class FeedTail:
 
     def __init__(self, bootstrap: str) -> None:
         self.scopes = Scopes()
-        self.closed: dict[tuple[str, int], Interval] = {}
+        self.closed: dict[str, dict[int, Interval]] = {}
         self.dead_letters: list[Any] = []
         self._bootstrap = bootstrap
         self._marks: dict[tuple[str, int], int] = {}
@@ -59,8 +59,7 @@ class FeedTail:
 
     def intervals(self, scope: Any) -> dict[int, Interval]:
         """A queue's or agent's intervals by start: those closed long ago, and over them what the state holds."""
-        old = {start_ms: interval for (name, start_ms), interval in self.closed.items() if name == scope.scope}
-        return dict(sorted((old | scope.intervals).items()))
+        return dict(sorted((self.closed.get(scope.scope, {}) | scope.intervals).items()))
 
     def counts(self) -> Counter[str]:
         """What all sources delivered, by event type and by finding."""
@@ -115,7 +114,7 @@ class FeedTail:
     def _close(self, partition: int, records: Sequence[Any]) -> None:
         for record in records:
             closed = _closed(record.value)
-            self.closed[closed.scope, closed.start_ms] = closed.interval
+            self.closed.setdefault(closed.scope, {})[closed.start_ms] = closed.interval
 
     def _letter(self, partition: int, records: Sequence[Any]) -> None:
         self.dead_letters += records

@@ -1,4 +1,4 @@
-"""The whole way of an event for tests: topics, worker and API as processes of the real command, and the state feed read back."""
+"""The whole way of an event for tests: topics, worker and API by the real command, and the state feed read back."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class Source:
 
 def run_report(source: Source, attribution: str = "outcome") -> Report:
     """What `floorwalker report` says of the recording."""
-    command = [sys.executable, "-m", "service.main", "report", *source.arguments, "--attribution", attribution, "--json"]
+    command = [sys.executable, "-m", "service.main", "report", *source.arguments, "--json"]
+    command += ["--attribution", attribution]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0 and not done.stderr, done.stderr
     report: Report = json.loads(done.stdout)
@@ -161,7 +162,7 @@ class StreamRun:
             raise AssertionError(f"{error}\n{self.logs()}") from None
 
     async def differences(self, source: Source, attribution: str = "outcome") -> list[str]:
-        """Where the state feed, or else the API if one was started, does not say what `report` says; call after `settle`.
+        """Where the state feed, or else the API if one was started, does not say what `report` says; after `settle`.
 
         The API reads the feed by itself, so it is asked again for a while before a difference counts.
         """
