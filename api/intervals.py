@@ -93,7 +93,7 @@ def _rows(
 
 
 def _pick(interval: Interval, attribution: Attribution) -> Totals:
-    return interval.outcome if attribution == "outcome" else interval.arrival
+    return interval.totals(attribution)
 
 
 def interval_rows(context: Context, view: FloorView, history: History) -> list[dict[str, Any]]:

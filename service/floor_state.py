@@ -132,7 +132,7 @@ class FloorState:
             windows = self._windows.get(scope)
             if windows is not None:
                 (windows.panes if kind == b"p" else windows.intervals).changed(int(key.split(b"|", 2)[1]))
-        elif kind == b"l" or (kind == b"t" and self.staff.is_due_later(scope)):
+        elif kind in b"lt":
             self._live_changed(scope)
         elif kind == b"o":
             self._source_changed(scope, int(key.split(b"|", 2)[1]))
@@ -155,7 +155,8 @@ class FloorState:
             self.newest_event_ms = max(self.newest_event_ms, queue.live.newest_ms)
             return
         agent = self.scopes.agents[scope]
-        self.newest_event_ms = max(self.newest_event_ms, agent.live.newest_ms)
+        if agent.timeline.starts:
+            self.newest_event_ms = max(self.newest_event_ms, agent.timeline.starts[-1])
         for queue_id in self.staff.update(agent, self.now_ms):
             self.touch("queue:" + queue_id)
 

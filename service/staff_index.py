@@ -50,10 +50,6 @@ class StaffIndex:
                 touched |= self.update(agent, now_ms)
         return touched
 
-    def is_due_later(self, scope: str) -> bool:
-        """Whether the agent's present state is yet to begin, so that its timeline decides what it does now."""
-        return scope in self._later
-
     def of_queue(self, queue_id: str) -> Staff:
         """Agents by state who serve the queue."""
         return self._by_queue.get(queue_id, _NOBODY)

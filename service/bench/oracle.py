@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from service.bench.load import Mix
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
-from service.domain.scopes import Scope, Scopes
+from service.domain.scopes import QueueScope, Scope, Scopes
 from service.domain.settings import Floor
+from service.domain.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +48,5 @@ def differences(expected: Scopes, found: Scopes) -> list[str]:
 
 def _numbers(scope: Scope) -> object:
     """Lifetime totals and intervals; revisions depend on the order of arrival between partitions and are left out."""
-    return scope.live.lifetime, {start: (each.outcome, each.arrival) for start, each in scope.intervals.items()}
+    lifetime = scope.live.lifetime if isinstance(scope, QueueScope) else Totals()
+    return lifetime, {start: (each.outcome, each.arrival) for start, each in scope.intervals.items()}

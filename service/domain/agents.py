@@ -21,8 +21,8 @@ KEEP_MS: Final = 60_000
 
 NEVER_MS: Final = 1 << 60
 
-STRETCH_BUCKET_MS: Final = 600_000
-"""Stretches are stored by the ten minutes they begin in."""
+STRETCH_BUCKET_MS: Final = 300_000
+"""Stretches are stored by the five minutes they begin in."""
 
 RANKS: Final = {
     "login": 0, "queue_joined": 1, "state_changed": 2, "snapshot": 3, "queue_left": 4, "logout": 5, "heartbeat": 6,
@@ -35,13 +35,10 @@ UNKNOWN, OFFLINE, READY, RESERVED, ON_CONTACT, ACW, NOT_READY = range(len(STATES
 ABSENT: Final = ("offline", "unknown")
 _ORDER = attrgetter("at_ms", "rank", "seq", "event_id")
 
-Stretch = tuple[int, str | None, bool, int, int, int, int]
-"""(own state's code, reason, logged in, legs reserving, legs connected, legs in after-call work, implied logins)."""
+Stretch = tuple[int, int, str | None, bool, int, int, int, int]
+"""(start, own state's code, reason, logged in, legs reserving, connected, in after-call work, implied logins)."""
 
-StoredStretch = tuple[int, int, str | None, bool, int, int, int, int]
-"""The same with the time it begins in front."""
-
-NOTHING: Final[Stretch] = (UNKNOWN, None, False, 0, 0, 0, 0)
+NOTHING: Final[Stretch] = (0, UNKNOWN, None, False, 0, 0, 0, 0)
 IMPLIED: Final = 3
 """Phase under which implied logins are counted, after the phases of legs."""
 
@@ -187,37 +184,37 @@ Shift = tuple[int, int, Shown | None, Shown | None]
 
 
 class Change:
-    """What inputs did: shifts of closed time, and the buckets whose stretches differ."""
+    """What inputs did: shifts of closed time, buckets whose stretches differ, whether to store the record."""
 
-    __slots__ = ("buckets", "duplicate", "late", "shifts")
+    __slots__ = ("buckets", "duplicate", "late", "record", "shifts")
 
     def __init__(self) -> None:
         self.shifts: list[Shift] = []
         self.buckets: set[int] = set()
-        self.duplicate = self.late = False
+        self.duplicate = self.late = self.record = False
 
     def clear(self) -> None:
         """Make it as new: one object serves many inputs."""
         self.shifts.clear()
         self.buckets.clear()
-        self.duplicate = self.late = False
+        self.duplicate = self.late = self.record = False
 
 
 def counted(stretch: Stretch, phase: int, sign: int) -> Stretch:
     """The stretch with one of its counts changed by `sign`."""
-    own, reason, logged_in, reserving, connected, wrapping, implied = stretch
+    start_ms, own, reason, logged_in, reserving, connected, wrapping, implied = stretch
     if phase == CONNECTED:
-        return own, reason, logged_in, reserving, connected + sign, wrapping, implied
+        return start_ms, own, reason, logged_in, reserving, connected + sign, wrapping, implied
     if phase == WRAPPING:
-        return own, reason, logged_in, reserving, connected, wrapping + sign, implied
+        return start_ms, own, reason, logged_in, reserving, connected, wrapping + sign, implied
     if phase == IMPLIED:
-        return own, reason, logged_in, reserving, connected, wrapping, implied + sign
-    return own, reason, logged_in, reserving + sign, connected, wrapping, implied
+        return start_ms, own, reason, logged_in, reserving, connected, wrapping, implied + sign
+    return start_ms, own, reason, logged_in, reserving + sign, connected, wrapping, implied
 
 
 def shown(stretch: Stretch) -> Shown:
     """What a stretch counts as."""
-    own, _, logged_in, reserving, connected, wrapping, implied = stretch
+    _, own, _, logged_in, reserving, connected, wrapping, implied = stretch
     if connected > 0:
         own = ON_CONTACT
     elif wrapping > 0:
@@ -232,18 +229,18 @@ class AgentTimeline:
 
     __slots__ = ("record", "stale", "starts", "stretches")
 
-    def __init__(self, record: AgentRecord, stored: list[StoredStretch] | None = None) -> None:
+    def __init__(self, record: AgentRecord, stored: list[Stretch] | None = None) -> None:
         self.record = record
-        self.stale = False
+        self.stale = True
         self.starts: list[int] = [entry[0] for entry in stored] if stored else []
-        self.stretches: list[Stretch] = [entry[1:] for entry in stored] if stored else []
+        self.stretches: list[Stretch] = list(stored) if stored else []
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
     def take_event(self, event: AgentInput, change: Change) -> None:
         """Apply one event of the agent's own. One older than the kept minute is late: it changes nothing."""
         record, events = self.record, self.record.events
-        self.stale = True
+        self.stale = change.record = True
         if event.at_ms < record.base_ms:
             change.late = True
             return
@@ -273,10 +270,10 @@ class AgentTimeline:
                 if at_ms > starts[-1]:
                     change.shifts.append((starts[-1], at_ms, None, shown(tail)))
                     starts.append(at_ms)
-                    stretches.append(after)
+                    stretches.append((at_ms, *after[1:]))
                     change.buckets.add(at_ms // STRETCH_BUCKET_MS)
                     continue
-                if len(stretches) == 1 or after != stretches[-2]:
+                if len(stretches) == 1 or after[1:] != stretches[-2][1:]:
                     stretches[-1] = after
                     change.buckets.add(at_ms // STRETCH_BUCKET_MS)
                     continue
@@ -289,6 +286,7 @@ class AgentTimeline:
         """The agent is offered contacts of a queue from `at_ms` on, which a pause in other queues does not touch."""
         record = self.record
         record.seen[queue_id] = at_ms
+        change.record = True
         if record.own.per_queue or record.base.per_queue:
             self._apply_own(at_ms, change)
 
@@ -375,7 +373,8 @@ class AgentTimeline:
         first = self._split(since_ms, change)
         end = len(self.starts) if until_ms is None else self._split(until_ms, change)
         for index in range(first, end):
-            self._replace(index, own + self.stretches[index][3:], change)
+            before = self.stretches[index]
+            self._replace(index, (before[0], *own, *before[4:]), change)
         if until_ms is not None:
             self._join(end, change)
         self._join(first, change)
@@ -401,14 +400,14 @@ class AgentTimeline:
         elif index:
             change.shifts.append((starts[-1], at_ms, None, shown(stretches[-1])))
         starts.insert(index, at_ms)
-        stretches.insert(index, stretches[index - 1] if index else NOTHING)
+        stretches.insert(index, (at_ms, *(stretches[index - 1] if index else NOTHING)[1:]))
         change.buckets.add(at_ms // STRETCH_BUCKET_MS)
         return index
 
     def _join(self, index: int, change: Change) -> None:
         """If the stretch at `index` goes on like the one before it, make them one."""
         starts, stretches = self.starts, self.stretches
-        if not 0 < index < len(starts) or stretches[index] != stretches[index - 1]:
+        if not 0 < index < len(starts) or stretches[index][1:] != stretches[index - 1][1:]:
             return
         if index == len(starts) - 1:
             change.shifts.append((starts[index - 1], starts[index], shown(stretches[index - 1]), None))
@@ -431,15 +430,26 @@ class AgentTimeline:
     def _what(self, index: int) -> tuple[str, str | None, bool]:
         stretch = self.stretches[index]
         code, logged_in = shown(stretch)
-        return STATES[code], stretch[1] if code == stretch[0] else None, logged_in
+        return STATES[code], stretch[2] if code == stretch[1] else None, logged_in
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
-    def stored(self, bucket: int) -> list[StoredStretch]:
-        """The stretches that begin in one bucket, as they are stored."""
+    def stored(self, bucket: int) -> list[Stretch]:
+        """The stretches that begin in one bucket."""
         first = bisect_left(self.starts, bucket * STRETCH_BUCKET_MS)
         end = bisect_left(self.starts, (bucket + 1) * STRETCH_BUCKET_MS)
-        return [(self.starts[i], *self.stretches[i]) for i in range(first, end)]
+        return self.stretches[first:end]
+
+    def put(self, bucket: int, stretches: list[Stretch]) -> bool:
+        """Take over the newest bucket of stretches from the state feed; False if it is not the newest one known."""
+        start_ms = bucket * STRETCH_BUCKET_MS
+        first = bisect_left(self.starts, start_ms)
+        if self.starts and self.starts[-1] >= start_ms + STRETCH_BUCKET_MS:
+            return False
+        self.starts[first:] = [stretch[0] for stretch in stretches]
+        self.stretches[first:] = stretches
+        self.stale = True
+        return True
 
     def trim(self, oldest_ms: int) -> list[int]:
         """Forget what lies before `oldest_ms`, the stretch that reaches into it apart; returns the buckets that are

@@ -186,7 +186,7 @@ class AggregateStore:
 
     def _horizon_ms(self, scope: Scope, kept_ms: int) -> int:
         """What lies before this is not kept."""
-        return min(scope.live.newest_ms, self._reached_ms) - kept_ms
+        return min(scope.newest_ms, self._reached_ms) - kept_ms
 
     def apply(self, fact: Any) -> None:
         """Apply one fact without a mark (reports)."""
@@ -326,8 +326,9 @@ class AggregateStore:
         change = self._change
         if change.late:
             self._count(source, "late")
-        if agent.span is None:  # the first change since the last flush
+        if change.record:
             self._dirty.add((keys.LIVE, 0, agent))
+        if agent.span is None:  # the first change since the last flush
             self._spans.append(agent)
             agent.span = NO_SPAN
         for since_ms, until_ms, before, after in change.shifts:
@@ -345,9 +346,10 @@ class AggregateStore:
         """Mark a bucket of stretches, and let old ones expire."""
         self._dirty.add((keys.STRETCHES, bucket, agent))
         if self._live:
-            agent.live.newest_ms = max(agent.live.newest_ms, bucket * STRETCH_BUCKET_MS)
+            agent.newest_ms = max(agent.newest_ms, bucket * STRETCH_BUCKET_MS)
             for empty in agent.timeline.trim(self._horizon_ms(agent, STRETCHES_KEPT_MS)):
                 self._dirty.add((keys.STRETCHES, empty, agent))
+                self._dirty.add((keys.LIVE, 0, agent))
 
     def _spread(self, agent: AgentScope, since_ms: int, until_ms: int, what: Shown, sign: int) -> None:
         """Add closed time to every interval it touches."""
@@ -403,8 +405,8 @@ class AggregateStore:
         A pane lies in one interval and intervals begin on whole minutes, so what was found once holds until the next
         flush.
         """
-        if at_ms > scope.live.newest_ms:
-            scope.live.newest_ms = at_ms
+        if at_ms > scope.newest_ms:
+            scope.newest_ms = at_ms
         key = (at_ms // scope.pane_ms, arrival_ms // MINUTE_MS)
         found: list[Totals] | None = scope.hot.get(key)
         if found is None:
@@ -440,8 +442,8 @@ class AggregateStore:
         if self._live:
             if isinstance(scope, QueueScope):
                 found.append(scope.live.lifetime)
-            self._dirty.add((keys.LIVE, 0, scope))
-            if scope.live.newest_ms - at_ms < PANES_KEPT_MS:
+                self._dirty.add((keys.LIVE, 0, scope))
+            if scope.newest_ms - at_ms < PANES_KEPT_MS:
                 found.append(self._pane(scope, at_ms // scope.pane_ms))
         return found
 
@@ -450,7 +452,7 @@ class AggregateStore:
         if pane is None:
             pane = scope.panes[number] = Totals()
             if len(scope.panes) % EXPIRE_EVERY == 0:
-                newest = scope.live.newest_ms // scope.pane_ms
+                newest = scope.newest_ms // scope.pane_ms
                 self._expire(scope, scope.panes, keys.PANE, newest - PANES_KEPT_MS // scope.pane_ms)
         self._dirty.add((keys.PANE, number, scope))
         return pane

@@ -134,7 +134,8 @@ class Contact:
         """An answer by an agent begins that agent's leg, unless the feed told of it already."""
         agent_id = visit.agent_id or ""
         for leg in self.record.legs:
-            if leg.agent_id == agent_id and leg.visit_id in (None, visit.visit_id):
+            same = leg.agent_id == agent_id and leg.visit_id in (None, visit.visit_id)
+            if same and (visit.leg_id is None or leg.named in (None, visit.leg_id)):
                 return
         leg_id = visit.leg_id or leg_id_of(visit.visit_id, agent_id)
         self._new_leg(Leg(leg_id, agent_id, visit.visit_id, visit.leg_id, visit.queue_id))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
-from service.domain.agents import AgentRecord, AgentTimeline, StoredStretch
+from service.domain.agents import AgentRecord, AgentTimeline, Stretch
 from service.domain.calendar import Calendar
 from service.domain.facts import SourceSeen
 from service.domain.state_keys import INTERVAL, LIVE, PANE, SOURCE, STRETCHES, WAITING, decode_key
@@ -64,10 +64,8 @@ class QueueLive(Struct, array_like=True, gc=False):
 
 
 class AgentLive(Struct, array_like=True, gc=False):
-    """What an agent keeps for ever: lifetime totals and the timeline's present end."""
+    """What an agent keeps for ever: the timeline's present end. Stored when the own side changes, not for every leg."""
 
-    lifetime: Totals = field(default_factory=Totals)
-    newest_ms: int = 0
     record: AgentRecord = field(default_factory=AgentRecord)
 
 
@@ -90,6 +88,15 @@ class QueueScope:
         self.hot: dict[Any, Any] = {}
         self.calendar: Calendar | None = None
 
+    @property
+    def newest_ms(self) -> int:
+        """The newest event time of a fact."""
+        return self.live.newest_ms
+
+    @newest_ms.setter
+    def newest_ms(self, at_ms: int) -> None:
+        self.live.newest_ms = at_ms
+
 
 Span = tuple[int, int, Totals | None]
 """(start, end, totals) of an interval."""
@@ -99,7 +106,8 @@ class AgentScope:
     """One agent's state. Stretches read from the state feed are put together to the timeline when it is asked for."""
 
     __slots__ = (
-        "_read", "_timeline", "agent_id", "calendar", "hot", "intervals", "key", "live", "panes", "scope", "span",
+        "_read", "_timeline", "agent_id", "calendar", "hot", "intervals", "key", "live", "newest_ms", "panes",
+        "scope", "span",
     )  # fmt: skip
     pane_ms = AGENT_PANE_MS
 
@@ -113,14 +121,14 @@ class AgentScope:
         self.hot: dict[Any, Any] = {}
         self.calendar: Calendar | None = None
         self.span: Span | None = None
-        self._read: dict[int, list[StoredStretch]] = {}
+        self.newest_ms = 0
+        self._read: dict[int, list[Stretch]] = {}
         self._timeline: AgentTimeline | None = None
 
     @property
     def record(self) -> AgentRecord:
         """What the agent does now."""
-        if self._timeline is not None:
-            self._timeline.show()
+        self.timeline.show()
         return self.live.record
 
     @property
@@ -136,14 +144,17 @@ class AgentScope:
         self.live = live
         if self._timeline is not None:
             self._timeline.record = live.record
+            self._timeline.stale = True
 
     def set_stretches(self, bucket: int, value: bytes | None) -> None:
         """Take over one bucket of stretches read from the state feed; None: it is gone."""
-        self._timeline = None
         if value is None:
             self._read.pop(bucket, None)
-        else:
-            self._read[bucket] = DECODERS["stretches"].decode(value)
+            self._timeline = None
+            return
+        stretches = self._read[bucket] = DECODERS["stretches"].decode(value)
+        if self._timeline is not None and not self._timeline.put(bucket, stretches):
+            self._timeline = None
 
 
 Scope = QueueScope | AgentScope
@@ -154,7 +165,7 @@ DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     "queue": msgspec.msgpack.Decoder(QueueLive),
     "agent": msgspec.msgpack.Decoder(AgentLive),
     "waiting": msgspec.msgpack.Decoder(Waiting),
-    "stretches": msgspec.msgpack.Decoder(list[StoredStretch]),
+    "stretches": msgspec.msgpack.Decoder(list[Stretch]),
     "source": msgspec.msgpack.Decoder(SourceSeen),
 }
 

@@ -185,8 +185,8 @@ def picture(store: AggregateStore, until_s: float = 100_000) -> dict[str, Any]:
             found[scope.scope, "arrival", start_ms] = plain(interval.arrival)
         for number, pane in scope.panes.items():
             found[scope.scope, "pane", number] = plain(pane)
-        found[scope.scope, "lifetime"] = plain(scope.live.lifetime)
     for queue in scopes.queues.values():
+        found[queue.scope, "lifetime"] = plain(queue.live.lifetime)
         found[queue.scope, "waiting"] = {visit: msgspec.structs.asdict(w) for visit, w in queue.waiting.items()}
         found[queue.scope, "histograms"] = (queue.live.wait_histogram, queue.live.handle_histogram)
     for agent in scopes.agents.values():

@@ -167,19 +167,19 @@ def seconds_after_midnight(read: Read, row: str) -> list[float]:
 
 
 def test_clocks_that_run_over_midnight_belong_to_the_next_day(read: Read) -> None:
-    assert seconds_after_midnight(read, "261122,23:59:50,23:59:55,0:00:20,0:02:00,25") == [86395, 86420, 86520]
+    assert seconds_after_midnight(read, "261122,23:59:50,23:59:55,0:00:20,0:02:00,25") == [86395, 86420, 86520, 86520]
 
 
 def test_midnight_is_a_time_where_the_duration_beside_it_is_not_zero(read: Read) -> None:
-    assert seconds_after_midnight(read, "261122,23:59:54,0:00:00,0:00:26,0:01:33,27") == [86400, 86426, 86493]
+    assert seconds_after_midnight(read, "261122,23:59:54,0:00:00,0:00:26,0:01:33,27") == [86400, 86426, 86493, 86493]
 
 
 def test_midnight_means_none_where_the_duration_beside_it_is_zero(read: Read) -> None:
-    assert seconds_after_midnight(read, "261122,9:00:00,0:00:00,9:00:00,9:01:00,0") == [32400, 32400, 32460]
+    assert seconds_after_midnight(read, "261122,9:00:00,0:00:00,9:00:00,9:01:00,0") == [32400, 32400, 32460, 32460]
 
 
 def test_clocks_that_disagree_by_minutes_do_not_jump_a_day(read: Read) -> None:
-    assert seconds_after_midnight(read, "261122,9:02:00,9:00:00,9:00:30,9:01:00,30") == [32400, 32430, 32460]
+    assert seconds_after_midnight(read, "261122,9:02:00,9:00:00,9:00:30,9:01:00,30") == [32400, 32430, 32460, 32460]
 
 
 @pytest.mark.parametrize(("clock", "hour"), [("12:00:00 AM", 0), ("12:00:00 PM", 12), ("1:00:00 PM", 13)])
