@@ -22,6 +22,9 @@ from service.domain.facts import AgentInput, AnyFact, SourceSeen
 from service.domain.settings import Floor
 
 LINGER_MS: Final = 900_000
+PACK_MS: Final = 60_000
+"""A contact closed for so long is kept as bytes: it is seldom heard of again, and objects cost ten times the memory."""
+
 MAX_SKEW_MS: Final = 60_000
 ABANDONED_CONTACT_MS: Final = 48 * 3_600_000
 """A contact that never closed is forgotten after this long without an event."""
@@ -63,6 +66,7 @@ class CorrelateStore:
         self.contacts: dict[str, Contact | bytes] = {}
         self._closed: dict[str, deque[tuple[int, str]]] = {}
         self._opened: dict[str, deque[tuple[int, str]]] = {}
+        self._unpacked: dict[str, deque[tuple[int, str]]] = {}
         self._dirty: set[str] = set()
         self._gone: set[str] = set()
         self._touched_sources: set[str] = set()
@@ -149,8 +153,14 @@ class CorrelateStore:
             closed = self._closed.get(home)
             if closed is None:
                 closed = self._closed[home] = deque()
-            closed.append((contact.record.last_ms, contact_id))
+            entry = (contact.record.last_ms, contact_id)
+            closed.append(entry)
             self._sweep(closed, self.mark.sources[home])
+            unpacked = self._unpacked.get(home)
+            if unpacked is None:
+                unpacked = self._unpacked[home] = deque()
+            unpacked.append(entry)
+            self._pack(unpacked, self.mark.sources[home].newest_ms - PACK_MS)
         return applied.facts
 
     def _find(self, contact_id: str) -> Contact | None:
@@ -176,6 +186,14 @@ class CorrelateStore:
             _, contact_id = closed.popleft()
             if contact_id in self.contacts:
                 self._find(contact_id)
+
+    def _pack(self, unpacked: deque[tuple[int, str]], before_ms: int) -> None:
+        """Turn contacts that closed before then, and were not heard of since, into bytes."""
+        while unpacked and unpacked[0][0] < before_ms:
+            _, contact_id = unpacked.popleft()
+            contact = self.contacts.get(contact_id)
+            if isinstance(contact, Contact) and contact.record.last_ms < before_ms and contact.closed:
+                self.contacts[contact_id] = _encode(contact.record)
 
     def _sweep_opened(self, opened: deque[tuple[int, str]], source: SourceState) -> None:
         """Forget contacts that never closed; those that went on are looked at again later."""
