@@ -22,7 +22,7 @@ install: $(VENV)/.installed ## Create .venv with the command .venv/bin/floorwalk
 demo: $(VENV)/.installed-embedded ## Run broker, worker, API and a simulated floor until Ctrl-C [PORT=8080] [SECONDS=60]
 	@exec $(BIN)/floorwalker demo --port $(PORT) $(DEMO_SECONDS)
 
-test: test-quick ## Run all tests: unit, property and golden, then those with brokers and browser
+test: lint test-quick ## Check style, types and imports, then run all tests: quick ones, then those with brokers
 	$(BIN)/python -m pytest $(SERIAL)
 
 test-quick: $(VENV)/.installed-dev ## Run the tests that need neither broker nor browser
