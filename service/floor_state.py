@@ -15,7 +15,7 @@ from service.domain.aggregate import MARK_KEY, Calendars
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
 from service.domain.settings import Floor, ServiceLevel
-from service.domain.state_keys import SCHEMA
+from service.domain.state_keys import SCHEMA, other_schema
 from service.domain.totals import Totals
 from service.domain.view import (
     ROLLING_MS,
@@ -147,7 +147,7 @@ class FloorState:
         """State of another version must not be served: its fields may mean something else."""
         schema = SCHEMA if value is None else msgspec.msgpack.decode(value, type=list)[0]
         if schema != SCHEMA:
-            self.feed.refused = f"state schema {schema}, this version has {SCHEMA}: run `floorwalker rebuild`"
+            self.feed.refused = other_schema(schema)
 
     def _live_changed(self, scope: str) -> None:
         queue = self.scopes.queues.get(scope)

@@ -187,7 +187,7 @@ def _refuse_other_partitions(topics: Sequence[Topic], there: Mapping[str, TopicR
     if wrong:
         raise WrongPartitions(
             f"wrong number of partitions: {'; '.join(wrong)}. It is fixed when a topic is created: ask for the number "
-            "that is there, or follow the migration with `floorwalker rebuild`"
+            "that is there, or recreate the topics and send the events again (docs/running.md)"
         )
 
 
