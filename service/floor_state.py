@@ -11,10 +11,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from service.domain.aggregate import MARK_KEY, Calendars
+from service.domain.calendar import Calendars
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
 from service.domain.settings import Floor, ServiceLevel
+from service.domain.state_feed import MARK_KEY
 from service.domain.state_keys import SCHEMA, other_schema
 from service.domain.totals import Totals
 from service.domain.view import (

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from service.domain.aggregate import ClosedInterval
+from service.domain.state_feed import ClosedInterval
 
 DAY_MS: Final = 86_400_000
 _decode = msgspec.msgpack.Decoder(ClosedInterval).decode

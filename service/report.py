@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.adapters import Rejected
-from service.domain.aggregate import AggregateStore, Calendars
-from service.domain.calendar import Calendar
+from service.domain.aggregate import AggregateStore
+from service.domain.calendar import Calendar, Calendars
 from service.domain.correlate import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED, CorrelateStore
 from service.domain.errors import InvalidEvent
 from service.domain.events import Event

@@ -18,7 +18,7 @@ from faust.types import StreamT
 from faust.worker import Worker
 
 from service.collector import tune_collector
-from service.domain import aggregate, correlate
+from service.domain import aggregate, correlate, state_feed
 from service.domain.facts import FactBatch, decode_batch, encode_batch
 from service.domain.settings import Floor
 
@@ -117,7 +117,7 @@ def _add_aggregate(app: faust.App, facts_topic: Any, job: Job) -> None:
             for fact in decode_batch(event.value).facts:
                 store.apply(fact)
                 store.pass_over(event.message.offset + 1)
-                _write(state, store.drain(), aggregate.MARK_KEY)
+                _write(state, store.drain(), state_feed.MARK_KEY)
                 progress.fact_applied()
 
 

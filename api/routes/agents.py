@@ -13,7 +13,7 @@ from api.paths import unescaped
 from api.problems import Problem
 from api.respond import conditional_json, json_response
 from api.views import NAMES
-from service.domain.aggregate import STRETCHES_KEPT_MS
+from service.domain.buckets import STRETCHES_KEPT_MS
 from service.domain.scopes import AgentScope
 from service.interval_history import DAY_MS
 from service.timetext import format_moment

@@ -1,10 +1,10 @@
-"""Business days and intervals of a site, in its own time zone."""
+"""Business days and intervals of sites, each in its own time zone."""
 
 from bisect import bisect_right
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from service.domain.settings import Site
+from service.domain.settings import Floor, Site
 
 MINUTE_MS = 60_000
 
@@ -70,6 +70,26 @@ class Calendar:
         first = datetime.fromtimestamp(at_ms / 1000, self._zone).date() - timedelta(days=3)
         self._days = [first + timedelta(days=n) for n in range(40)]
         self._starts = [self.day_start_ms(day) for day in self._days]
+
+
+class Calendars:
+    """The calendar of each site, made when first asked for."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._of_site: dict[str, Calendar] = {}
+
+    def of_site(self, site_id: str) -> Calendar:
+        """The site's calendar."""
+        found = self._of_site.get(site_id)
+        if found is None:
+            found = self._of_site[site_id] = Calendar(self._floor.site(site_id), self._floor.interval_ms)
+        return found
+
+    def of_scope(self, scope: str) -> Calendar:
+        """The calendar of the site a queue or agent belongs to."""
+        kind, _, name = scope.partition(":")
+        return self.of_site(self._floor.queue(name).site if kind == "queue" else self._floor.agent(name).site)
 
 
 def _to_ms(moment: datetime) -> int:

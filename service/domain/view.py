@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from service.domain.agents import AgentRecord
-from service.domain.aggregate import STATE_FIELDS, Calendars
+from service.domain.aggregate import STATE_FIELDS
+from service.domain.calendar import Calendars
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, Interval, QueueScope
 from service.domain.settings import Floor, ServiceLevel

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from service.domain.aggregate import MARK_KEY, ClosedInterval, Mark
+from service.domain.buckets import Mark
 from service.domain.correlate import CorrelateMark
 from service.domain.scopes import Interval, Scopes
+from service.domain.state_feed import MARK_KEY, ClosedInterval
 
 EVENTS, FACTS, CONTACTS, STATE = "cti.events", "cti.facts", "cti.contacts", "cti.state"
 INTERVALS, DEAD_LETTERS = "cti.intervals", "cti.dead-letter"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from service.domain.aggregate import Calendars
+from service.domain.calendar import Calendars
 from service.domain.kpis import Reading, read_kpis
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import Floor

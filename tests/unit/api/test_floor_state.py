@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from service.domain import state_keys as keys
-from service.domain.aggregate import MARK_KEY, Mark
+from service.domain.buckets import Mark
+from service.domain.state_feed import MARK_KEY
 from service.domain.totals import Totals, total_of
 from service.domain.view import WINDOWS, FloorView, distinct_staff, staff_by_queue
 from service.floor_state import FloorState

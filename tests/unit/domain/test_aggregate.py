@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from service.domain import state_keys as keys
-from service.domain.aggregate import INTERVALS_KEPT_MS, PANES_KEPT_MS, AggregateStore
+from service.domain.aggregate import AggregateStore
+from service.domain.buckets import INTERVALS_KEPT_MS, PANES_KEPT_MS
 from service.domain.correlate import CorrelateStore
 from service.domain.events import Event
 from service.domain.facts import AnyFact, FactBatch, Offered, Refused, decode_batch, encode_batch

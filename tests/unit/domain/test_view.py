@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.domain.aggregate import AggregateStore, Calendars
+from service.domain.aggregate import AggregateStore
+from service.domain.calendar import Calendars
 from service.domain.events import Event
 from service.domain.kpis import read_kpis
 from service.domain.settings import Floor, Queue, ServiceLevel, Site
