@@ -179,7 +179,8 @@ class KafkaProcess:
 
     def start(self, timeout_ms: int = 90_000) -> Self:
         """Prepare the data directories, start every node, return when all answer and know each other."""
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # the first byte is set, since an id that begins with "-" (one in 64) would be taken for an option
+        cluster_id = base64.urlsafe_b64encode(b"F" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         voters = ",".join(f"{node.node_id}@{HOST}:{node.controller_port}" for node in self.nodes)
         try:
             ensure_jars()
