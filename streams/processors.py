@@ -34,7 +34,10 @@ EVENTS, FACTS, INTERVALS, DEAD_LETTERS = "cti.events", "cti.facts", "cti.interva
 CONTACTS, STATE = "cti.contacts", "cti.state"
 
 PART = 256
-"""Records (or facts) applied before a flush may be cut: bounds the size of a flush, since a mark is valid anywhere."""
+"""Events applied before a flush may be cut; a mark is valid between any two events."""
+
+PART_KEYS = 1000
+"""Keys of the state that facts may change before a flush may be cut: with the writer's limit, the size of a flush."""
 
 KEPT_OF_REJECTED = 1 << 20
 """So many bytes of a rejected record go to the dead letter."""
@@ -111,7 +114,7 @@ def add_correlate(
                 continue
             router = FactRouter(partition, partitions)
             sent: list[Future[Any]] = []
-            done = store.mark.next_offset
+            done, before = store.mark.next_offset, store.pending_keys()
             for number, record in enumerate(batch, 1):
                 if record.offset >= done:
                     try:
@@ -120,13 +123,14 @@ def add_correlate(
                         telemetry.rejected(error.reason)
                         sent.append(dead_letter(producer, EVENTS, partition, record, error))
                 if number % PART == 0 and number < len(batch):
-                    writer.add(None, sent + router.send(producer, store.newest_ms()), PART)
+                    writer.add(None, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
                     sent = []
                     await writer.ready()
+                    before = store.pending_keys()
             store.pass_over(batch.next_offset)
             for seen in store.source_facts():
                 router.add(batch.next_offset - 1, [msgspec.structs.replace(seen, partition=partition)])
-            writer.add(event, sent + router.send(producer, store.newest_ms()), len(batch) % PART)
+            writer.add(event, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
             telemetry.consumed(EVENTS, partition, len(batch), batch[-1].timestamp if batch else 0)
 
     app.agent(_raw_topic(app, EVENTS), name="correlate")(crash_on_error(correlate))
@@ -144,20 +148,19 @@ def add_aggregate(app: FloorwalkerApp, table: BatchTable[AggregateStore], teleme
             await writer.ready()
             if not await contiguity.accepts(event, store.mark.next_offset or None):
                 continue
-            applied = 0
             for record in batch:
                 if record.offset < store.mark.next_offset:
                     continue
-                facts = decode_batch(record.value or b"")
-                store.apply_batch(facts)
-                store.mark.next_offset = record.offset + 1
-                applied += len(facts.facts)
-                if applied >= PART:
-                    writer.add(None, send_closed(producer, store), applied)
-                    applied = 0
+                facts, index = decode_batch(record.value or b""), 0
+                while index < len(facts.facts):
+                    before = store.pending_keys()
+                    index = store.apply_some(facts, index, PART_KEYS)
+                    if index == len(facts.facts):
+                        store.pass_over(record.offset + 1)
+                    writer.add(None, send_closed(producer, store), store.pending_keys() - before)
                     await writer.ready()
             store.pass_over(batch.next_offset)
-            writer.add(event, send_closed(producer, store), applied)
+            writer.add(event)
             telemetry.consumed(FACTS, partition, len(batch), batch[-1].timestamp if batch else 0)
 
     app.agent(_raw_topic(app, FACTS), name="aggregate")(crash_on_error(aggregate))

@@ -452,16 +452,14 @@ class AgentTimeline:
         return True
 
     def trim(self, oldest_ms: int) -> list[int]:
-        """Forget what lies before `oldest_ms`, the stretch that reaches into it apart; returns the buckets that are
-        empty now.
-        """
+        """Forget what lies before `oldest_ms`, the stretch that reaches into it apart; returns the changed buckets."""
         keep_from = bisect_right(self.starts, oldest_ms) - 1
         if keep_from <= 0:
             return []
-        touched = {start // STRETCH_BUCKET_MS for start in self.starts[:keep_from]}
+        changed = {start // STRETCH_BUCKET_MS for start in self.starts[: keep_from + 1]}
         del self.starts[:keep_from], self.stretches[:keep_from]
         self.record.horizon_ms = self.starts[0]
-        return sorted(touched - {self.starts[0] // STRETCH_BUCKET_MS})
+        return sorted(changed)
 
     def segments(self, since_ms: int, until_ms: int) -> Iterator[Segment]:
         """What the agent did in [since_ms, until_ms), cut at its ends; the open stretch counts up to `until_ms`."""

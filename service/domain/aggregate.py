@@ -37,6 +37,10 @@ STATE_FIELDS: Final = {STATES[code]: name for code, name in enumerate(FIELD_OF_C
 """Agent state -> the field of Totals that sums its time; offline and unknown are not summed."""
 
 
+KEYS_CHECKED_EVERY: Final = 8
+"""After so many facts it is looked how much there is to write: one fact may touch many intervals."""
+
+
 class AggregateStore(StateFeed):
     """One partition of the floor's state, and how each kind of fact changes it."""
 
@@ -66,20 +70,43 @@ class AggregateStore(StateFeed):
 
     def apply_batch(self, batch: FactBatch) -> int:
         """Apply the facts that are not in yet; returns how many were skipped as already applied."""
-        mark = self.mark.applied.get(batch.partition, -1)
-        offsets, facts = batch.offsets, batch.facts
         skipped = 0
-        if offsets and offsets[0] <= mark:
-            skipped = sum(1 for offset in offsets if offset <= mark)
-            facts = facts[skipped:]
-        apply = self._apply
-        for fact in facts:
-            apply[type(fact)](fact)
-        if len(facts):
-            self.mark.applied[batch.partition] = offsets[-1]
-        self._move_on(batch.partition, batch.newest_ms)  # not before: a batch may hold days of a backlog
+        while skipped < len(batch.offsets) and batch.offsets[skipped] <= self.mark.applied.get(batch.partition, -1):
+            skipped += 1
+        index = skipped
+        while index < len(batch.facts):
+            index = self.apply_some(batch, index)
+        self._move_on(batch.partition, batch.newest_ms)
         self._marked = True
         return skipped
+
+    def apply_some(self, batch: FactBatch, start: int, most_keys: int = 1 << 60) -> int:
+        """Apply facts from `start` on, until `most_keys` more keys are to be written; returns where to go on.
+
+        It stops only between two events, since a mark can say no less. Facts that are in already are passed over.
+        """
+        offsets, facts, apply = batch.offsets, batch.facts, self._apply
+        applied = self.mark.applied.get(batch.partition, -1)
+        limit = self.pending_keys() + most_keys
+        index, end = start, len(facts)
+        while index < end:
+            offset = offsets[index]
+            if offset > applied:
+                fact = facts[index]
+                apply[type(fact)](fact)
+            index += 1
+            if index % KEYS_CHECKED_EVERY == 0 and self.pending_keys() > limit:
+                while index < end and offsets[index] == offset:
+                    if offset > applied:
+                        apply[type(facts[index])](facts[index])
+                    index += 1
+                break
+        if index > start:
+            self.mark.applied[batch.partition] = max(applied, offsets[index - 1])
+        if index == end:
+            self._move_on(batch.partition, batch.newest_ms)
+        self._marked = True
+        return index
 
     def apply(self, fact: Any) -> None:
         """Apply one fact without a mark (reports)."""
@@ -172,7 +199,8 @@ class AggregateStore(StateFeed):
                 totals.consulted += sign
             return
         talk_ms, hold_ms = sign * fact.talk_ms, sign * fact.hold_ms
-        for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
+        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
+        for totals in found:
             totals.handled += sign
             totals.talk_ms += talk_ms
             if fact.first_of_contact:
@@ -187,15 +215,16 @@ class AggregateStore(StateFeed):
                 totals.transferred_in += sign
             if fact.conferenced:
                 totals.conferenced += sign * fact.conferenced
-        if isinstance(scope, QueueScope):
+        if found and isinstance(scope, QueueScope):
             count_in_histogram(scope.live.handle_histogram, fact.talk_ms + fact.hold_ms, sign)
 
     def _after_call(self, fact: AfterCall) -> None:
         scope, sign = self._scope(fact.scope), fact.sign
         acw_ms = sign * fact.acw_ms
-        for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
+        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
+        for totals in found:
             totals.acw_ms += acw_ms
-        if isinstance(scope, QueueScope):
+        if found and isinstance(scope, QueueScope):
             count_in_histogram(scope.live.handle_histogram, fact.before_ms, -sign)
             count_in_histogram(scope.live.handle_histogram, fact.before_ms + fact.acw_ms, sign)
 

@@ -142,6 +142,7 @@ class Buckets:
         pane = scope.panes.get(number)
         if pane is None:
             pane = scope.panes[number] = Totals()
+            self._gone.discard((keys.PANE, number, scope.scope))
             if len(scope.panes) % EXPIRE_EVERY == 0:
                 newest = scope.newest_ms // scope.pane_ms
                 self._expire(scope, scope.panes, keys.PANE, newest - PANES_KEPT_MS // scope.pane_ms)
@@ -161,6 +162,7 @@ class Buckets:
                 if self._live:
                     self._expire(scope, scope.intervals, keys.INTERVAL, horizon_ms)
             interval = scope.intervals[start_ms] = Interval()
+            self._gone.discard((keys.INTERVAL, start_ms, scope.scope))
             if start_ms < newest_ms:
                 self._revise(scope, start_ms)
         elif interval.revision:
@@ -200,8 +202,8 @@ class Buckets:
         self._dirty.add((keys.STRETCHES, bucket, agent))
         if self._live:
             agent.newest_ms = max(agent.newest_ms, bucket * STRETCH_BUCKET_MS)
-            for empty in agent.timeline.trim(self._horizon_ms(agent, STRETCHES_KEPT_MS)):
-                self._dirty.add((keys.STRETCHES, empty, agent))
+            for trimmed in agent.timeline.trim(self._horizon_ms(agent, STRETCHES_KEPT_MS)):
+                self._dirty.add((keys.STRETCHES, trimmed, agent))
                 self._dirty.add((keys.LIVE, 0, agent))
 
     def _count(self, source: str, what: str) -> None:

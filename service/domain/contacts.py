@@ -145,12 +145,17 @@ class Contact:
         if leg is None:
             leg = Leg(event.leg_id or leg_id_of(event.visit_id, event.agent_id), event.agent_id, event.visit_id)
             self._new_leg(leg)
+        told = (leg.named, leg.visit_id, leg.queue_id, leg.consult)
         leg.named = leg.named or event.leg_id
         leg.visit_id = leg.visit_id or event.visit_id
         leg.queue_id = leg.queue_id or event.queue_id
         leg.consult = leg.consult or event.consult
         kind = type(event)
-        parts = parts_changed(leg, kind, at_ms >= self.record.last_ms, self._leg_facts[leg.leg_id].answered)
+        newest = at_ms >= self.record.last_ms and self.record.ended_ms is None
+        if told == (leg.named, leg.visit_id, leg.queue_id, leg.consult):
+            parts = parts_changed(leg, kind, newest, self._leg_facts[leg.leg_id].answered)
+        else:
+            parts = ALL
         FILL[kind][0](leg, event, at_ms)
         self._emit_legs(applied, leg, parts)
 

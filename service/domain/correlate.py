@@ -26,7 +26,7 @@ PACK_MS: Final = 60_000
 """A contact closed for so long is kept as bytes: it is seldom heard of again, and objects cost ten times the memory."""
 
 MAX_SKEW_MS: Final = 60_000
-ABANDONED_CONTACT_MS: Final = 48 * 3_600_000
+ABANDONED_CONTACT_MS: Final = 14 * 86_400_000
 """A contact that never closed is forgotten after this long without an event."""
 
 DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW = "duplicates", "late", "unmatched", "conflicts", "clock_skew"
@@ -68,6 +68,7 @@ class CorrelateStore:
         self._opened: dict[str, deque[tuple[int, str]]] = {}
         self._unpacked: dict[str, deque[tuple[int, str]]] = {}
         self._dirty: set[str] = set()
+        self._weight = 0
         self._gone: set[str] = set()
         self._touched_sources: set[str] = set()
         self._marked = False
@@ -140,6 +141,7 @@ class CorrelateStore:
             self._gone.discard(contact_id)
         applied = contact.apply(event, at_ms, self._floor)
         self._dirty.add(contact_id)
+        self._weight += 1 + len(contact.record.legs) // 2
         if applied.duplicate or applied.conflict or applied.unmatched:
             for happened, word in (
                 (applied.duplicate, DUPLICATE),
@@ -219,6 +221,7 @@ class CorrelateStore:
             if key == MARK_KEY:
                 if value is not None:
                     self.mark = _decode_mark(value)
+                    self._touched_sources.update(self.mark.sources)
                     if self.mark.schema != keys.SCHEMA:
                         raise ValueError(keys.other_schema(self.mark.schema))
                 continue
@@ -240,8 +243,8 @@ class CorrelateStore:
         self._opened = {name: deque(line) for name, line in self._closed.items()}
 
     def pending_keys(self) -> int:
-        """How many records the next `drain` would write."""
-        return len(self._dirty) + len(self._gone)
+        """About how many records the next `drain` would write; a contact with many legs counts for more."""
+        return max(len(self._dirty), self._weight) + len(self._gone)
 
     def pass_over(self, next_offset: int) -> None:
         """The batch ends at `next_offset`: move the mark over offsets without a record."""
@@ -272,6 +275,7 @@ class CorrelateStore:
         records.append((MARK_KEY, _encode(self.mark)))
         self._dirty.clear()
         self._gone.clear()
+        self._weight = 0
         self._marked = False
         return records
 

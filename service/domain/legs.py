@@ -277,7 +277,8 @@ def leg_facts(leg: Leg, about: LegContext, known: LegFacts, parts: int = ALL) ->
         handled = after_call = []
     since_ms = answered_ms if reserved_ms is None else min(reserved_ms, answered_ms)
     moves = moves_of(since_ms if reserved_ms is not None else None, answered_ms, end_ms, acw)
-    return LegFacts(rang, handled, after_call, moves, since_ms, True)
+    told = leg.answered_ms is not None or about.answered_ms is not None
+    return LegFacts(rang, handled, after_call, moves, since_ms, told)
 
 
 def _rang(

@@ -210,6 +210,9 @@ class Scopes:
             holder.set_stretches(int(bucket), value)
         else:
             _put(holder.panes if kind == PANE else holder.intervals, int(bucket), value, _TYPE[kind])
+            if isinstance(holder, AgentScope):  # an agent's newest time is not stored by itself
+                start_ms = int(bucket) * (AGENT_PANE_MS if kind == PANE else 1)
+                holder.newest_ms = max(holder.newest_ms, start_ms)
         return scope
 
     def _put_live(self, holder: Scope, value: bytes | None) -> None:

@@ -363,3 +363,23 @@ def test_every_fact_reaches_the_lifetime_totals_of_a_live_store() -> None:
         assert {name: getattr(queue.live.lifetime, name) for name in COUNTERS} == {
             name: getattr(counted, name) for name in COUNTERS
         }
+
+
+def test_a_weekend_in_one_state_does_not_fill_one_flush() -> None:
+    store = AggregateStore(Floor())
+    told = [event("agent.login", 0, agent_id=f"a{n}") for n in range(40)]
+    after = [event("agent.logout", 64 * HOUR_S, agent_id=f"a{n}") for n in range(40)]
+    facts = [
+        (offset, fact)
+        for offset, each in enumerate([*told, *after])
+        for fact in take(CorrelateStore(Floor()), each, offset)
+    ]
+    whole, index, parts = batch(facts, newest_s=64 * HOUR_S), 0, []
+    while index < len(whole.facts):
+        index = store.apply_some(whole, index, 1000)
+        parts.append(len(store.drain()))
+    assert len(parts) > 1
+    assert max(parts) < 1000 + 8 * (64 * 4 + 4)
+    once = AggregateStore(Floor())
+    once.apply_batch(whole)
+    assert [a.intervals for a in once.scopes.agents.values()] == [a.intervals for a in store.scopes.agents.values()]
