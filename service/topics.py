@@ -22,6 +22,7 @@ DAY_MS = 24 * HOUR_MS
 # A flush of state is one record batch of up to 4 MiB that must not be split; the rest is room for its headers.
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 _BOOTSTRAP_TIMEOUT_MS = 10_000
+_SETTLE_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,18 @@ def create_topics(
         if missing:
             _create(admin, missing, partitions, replication)
         created = {topic.name for topic in missing}
-        reports = _describe(admin, topics)
+        reports = _describe_all(admin, topics)
         return [replace(report, status="created") if report.name in created else report for report in reports]
+
+
+def _describe_all(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[TopicReport]:
+    """Describe topics that exist: the broker asked may hear of new ones a moment after the one that created them."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    reports = _describe(admin, topics)
+    while any(report.status == "missing" for report in reports) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        reports = _describe(admin, topics)
+    return reports
 
 
 def describe_topics(
