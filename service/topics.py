@@ -6,6 +6,7 @@ Works on Apache Kafka and on the embedded broker, which stores a topic's setting
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
