@@ -36,12 +36,13 @@ class Watched:
 async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Child, processes: Processes) -> Watched:
     """Follow the state feed from the first count seen until all `events` are in it.
 
-    Raises FailedError when it stands still.
+    When the first look finds them all, the worker's start is part of the time. Raises FailedError when it stands still.
     """
     consumer = await _reader(bootstrap, STATE, partitions)
     tally = _Tally()
-    started, first, moved = 0.0, 0, time.monotonic()
+    started = moved = time.monotonic()
     used_before = used = worker.cpu_seconds()
+    first = 0
     try:
         while tally.events < events or time.monotonic() - moved < _SILENT_SECONDS:
             found = await consumer.getmany(timeout_ms=200, max_records=20_000)
@@ -49,7 +50,7 @@ async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Ch
                 tally.take(records)
             if found:
                 moved, used = time.monotonic(), worker.cpu_seconds()
-            if not first and tally.events:
+            if not first and 0 < tally.events < events:
                 started, first, used_before = moved, tally.events, used
             if time.monotonic() - moved > _STUCK_SECONDS:
                 raise FailedError(f"the worker stands still after {tally.events} of {events} events")
