@@ -11,14 +11,17 @@ def why_not_ready(state: FloorState) -> str | None:
         return state.feed.refused
     if state.feed.caught_up:
         return None
-    return state.feed.problem or f"catching up, {sum(state.feed.lag_records.values())} records to go"
+    feed = state.feed
+    seconds = feed.seconds_to_go
+    time = "" if seconds is None else f", about {seconds} s"
+    return feed.problem or f"catching up, {feed.to_go} records to go{time}"
 
 
 def health(state: FloorState) -> dict[str, Any]:
     """What /readyz says beside ready or not."""
     return {
         "problem": state.feed.problem,
-        "lag_records": sum(state.feed.lag_records.values()),
+        "lag_records": state.feed.to_go,
         "unreadable_records": state.feed.unreadable,
         "staleness_seconds": state.staleness_seconds,
     }

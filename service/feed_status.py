@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Final
 
 LATENCY_EDGES_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -11,7 +12,8 @@ LATENCY_EDGES_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 1
 class FeedStatus:
     """How the reader of the feed is doing. `problem` None: nothing is wrong.
 
-    `refused` says why what was read must not be served at all; None: it may.
+    `refused` says why what was read must not be served at all; None: it may. `records_per_second` is how fast it was
+    read since it was begun; None before that is known.
     """
 
     caught_up: bool = False
@@ -19,6 +21,17 @@ class FeedStatus:
     lag_records: dict[tuple[str, int], int] = field(default_factory=dict)
     unreadable: int = 0
     refused: str | None = None
+    records_per_second: float | None = None
+
+    @property
+    def to_go(self) -> int:
+        """Records that are there and not read yet, over all partitions."""
+        return sum(self.lag_records.values())
+
+    @property
+    def seconds_to_go(self) -> int | None:
+        """How long reading them will take at the speed so far; None while that is not known."""
+        return ceil(self.to_go / self.records_per_second) if self.records_per_second else None
 
 
 class Latency:

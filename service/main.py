@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from service import cli_bench, cli_config, cli_demo, cli_ingest, cli_report, cli_topics
+from service import cli_bench, cli_compare, cli_config, cli_demo, cli_ingest, cli_report, cli_topics
 from service.cli import Command, run_command_line
 from service.cli_processes import API, WORKER, process_command
 from service.config import Config
@@ -33,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     process_command("worker", "turn events into state: one member of the group of workers", WORKER, _run_worker),
     process_command("api", "serve the state over HTTP, with wallboard and metrics", API, _run_api),
     *cli_report.COMMANDS,
+    *cli_compare.COMMANDS,
     *cli_ingest.COMMANDS,
     *cli_simulate.COMMANDS,
     *cli_topics.COMMANDS,

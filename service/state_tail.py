@@ -66,6 +66,7 @@ class StateTail:
         self._client = dict(client or {})
         self._next: dict[TopicPartition, int] = {}
         self._short_since_ms: int | None = None
+        self._began_ms = self._taken = 0
 
     async def run(self) -> None:
         """Read until cancelled; connects again, with growing pauses, after every failure."""
@@ -121,10 +122,12 @@ class StateTail:
         return {"bootstrap_servers": self._bootstrap, "client_id": "floorwalker-api", **self._client}
 
     async def _follow(self, consumer: Any) -> None:
+        self._began_ms, self._taken = self._wall_ms(), 0
         while True:
             batches = await consumer.getmany(timeout_ms=FETCH_MAX_WAIT_MS)
             for partition, records in batches.items():
                 await self._take(partition, records)
+            await self._pass_over_gaps(consumer)
             if set(consumer.assignment()) != set(self._next):
                 raise LogLost("the topics have other partitions than before")
             self._watch(consumer)
@@ -142,7 +145,14 @@ class StateTail:
             part = records[start : start + SLICE]
             apply([(record.key or b"", record.value) for record in part])
             self._next[partition] = part[-1].offset + 1
+            self._taken += len(part)
             await asyncio.sleep(0)
+
+    async def _pass_over_gaps(self, consumer: Any) -> None:
+        """Go on behind offsets without a record: compaction leaves them, also at the end of a partition."""
+        for partition, offset in self._next.items():
+            if consumer.highwater(partition) is not None:
+                self._next[partition] = max(offset, await consumer.position(partition))
 
     def _at_end(self, consumer: Any) -> bool:
         """True once everything is read that was there at the newest fetch of each partition.
@@ -162,6 +172,8 @@ class StateTail:
                 feed.lag_records[partition.topic, partition.partition] = max(0, end - position)
                 short = short or end < position
         now_ms = self._wall_ms()
+        if now_ms > self._began_ms:
+            feed.records_per_second = self._taken * 1000 / (now_ms - self._began_ms)
         self._short_since_ms = (self._short_since_ms or now_ms) if short else None
         if self._short_since_ms is not None and now_ms - self._short_since_ms > SILENT_MS:
             self._short_since_ms = None
