@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from api.sources import source_totals
 from api.views import NOW_KPIS, Views
-from service.domain.correlate import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED
+from service.domain.errors import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED
 from service.domain.kpis import KPIS_OF, STAFF_STATES, Kpi
 from service.domain.scopes import HISTOGRAM_EDGES_MS, QueueScope
 from service.domain.totals import COUNTERS

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from service.domain.correlate import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED
+from service.domain.errors import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED
 from service.floor_state import FloorState
 from service.timetext import format_moment
 

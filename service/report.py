@@ -7,8 +7,8 @@ from typing import Any
 from service.adapters import Rejected
 from service.domain.aggregate import AggregateStore
 from service.domain.calendar import Calendar, Calendars
-from service.domain.correlate import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED, CorrelateStore
-from service.domain.errors import InvalidEvent
+from service.domain.correlate import CorrelateStore
+from service.domain.errors import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED, InvalidEvent
 from service.domain.events import Event
 from service.domain.kpis import Reading, read_kpis
 from service.domain.scopes import AgentScope, QueueScope, Scope

@@ -5,7 +5,7 @@ replay after a crash gives the same facts. A contact is forgotten once it is clo
 linger time; an event older than that for an unknown contact is late (it may be a redelivery of one already counted).
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,8 +15,9 @@ from msgspec import Struct, field
 from service.domain import state_keys as keys
 from service.domain.agents import RANKS
 from service.domain.codec import TYPE_OF, decode_event
-from service.domain.contacts import Contact, ContactRecord
-from service.domain.errors import InvalidEvent, check_time
+from service.domain.contact_record import ContactRecord
+from service.domain.contacts import Contact
+from service.domain.errors import LATE, SKEW, InvalidEvent, check_time
 from service.domain.events import AgentEvent, ContactEvent, Event
 from service.domain.facts import AgentInput, AnyFact, SourceSeen
 from service.domain.settings import Floor
@@ -28,8 +29,6 @@ PACK_MS: Final = 60_000
 MAX_SKEW_MS: Final = 60_000
 ABANDONED_CONTACT_MS: Final = 14 * 86_400_000
 """A contact that never closed is forgotten after this long without an event."""
-
-DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW = "duplicates", "late", "unmatched", "conflicts", "clock_skew"
 
 
 class SourceState(Struct, array_like=True, gc=False):
@@ -56,6 +55,10 @@ _decode_contact = msgspec.msgpack.Decoder(ContactRecord).decode
 MARK_KEY: Final = keys.encode_key(keys.MARK, 0, "")
 
 
+Line = deque[tuple[int, str]]
+"""Contacts to be looked at again: each with the time of what was last heard of it then."""
+
+
 class CorrelateStore:
     """Contacts in flight of one source partition."""
 
@@ -64,13 +67,13 @@ class CorrelateStore:
         self._linger_ms, self._max_skew_ms = linger_ms, max_skew_ms
         self.mark = CorrelateMark()
         self.contacts: dict[str, Contact | bytes] = {}
-        self._closed: dict[str, deque[tuple[int, str]]] = {}
-        self._opened: dict[str, deque[tuple[int, str]]] = {}
-        self._unpacked: dict[str, deque[tuple[int, str]]] = {}
+        self._opened: defaultdict[str, Line] = defaultdict(deque)
+        self._closed: defaultdict[str, Line] = defaultdict(deque)
+        self._packed: defaultdict[str, Line] = defaultdict(deque)
         self._dirty: set[str] = set()
-        self._weight = 0
+        self._extra_weight = 0
         self._gone: set[str] = set()
-        self._touched_sources: set[str] = set()
+        self._heard: dict[str, SourceState] = {}
         self._marked = False
         self._recovering = False
 
@@ -79,7 +82,7 @@ class CorrelateStore:
         self.mark.next_offset = offset + 1
         self._marked = True
         if self._recovering:
-            self._line_up_closed()
+            self._line_up()
         try:
             event = decode_event(raw)
             check_time(event.occurred_at_ms, received_ms)
@@ -90,18 +93,13 @@ class CorrelateStore:
 
     def apply(self, event: Event, received_ms: int) -> list[AnyFact]:
         """Apply one event. Raises InvalidEvent("late") for one too old to tell from a redelivery."""
-        name = event.source
-        source = self.mark.sources.get(name)
-        if source is None:
-            source = self.mark.sources[name] = SourceState()
-        self._touched_sources.add(name)
-        counts = source.counts
-        kind = TYPE_OF[type(event)]
+        source = self._heard.get(event.source) or self._hear(event.source)
+        kind, counts = TYPE_OF[type(event)], source.counts
         counts[kind] = counts.get(kind, 0) + 1
         at_ms = event.occurred_at_ms
         if at_ms > received_ms + self._max_skew_ms:
             at_ms = received_ms + self._max_skew_ms
-            self._count(name, SKEW)
+            self._count(event.source, SKEW)
         if received_ms > source.received_ms:
             source.received_ms = received_ms
         if at_ms > source.newest_ms:
@@ -119,12 +117,23 @@ class CorrelateStore:
     def source_facts(self) -> list[SourceSeen]:
         """The running counts of the sources heard since the last call; `partition` is filled in by the caller."""
         facts = [
-            SourceSeen("source:" + name, 0, dict(s.counts), s.newest_ms, s.received_ms)
-            for name in sorted(self._touched_sources)
-            for s in (self.mark.sources[name],)
+            SourceSeen("source:" + name, 0, dict(source.counts), source.newest_ms, source.received_ms)
+            for name, source in sorted(self._heard.items())
         ]
-        self._touched_sources.clear()
+        self._heard.clear()
         return facts
+
+    def _hear(self, name: str) -> SourceState:
+        """The source of that name, which is now among those heard."""
+        source = self.mark.sources.get(name)
+        if source is None:
+            source = self.mark.sources[name] = SourceState()
+        self._heard[name] = source
+        return source
+
+    def _count(self, name: str, what: str) -> None:
+        counts = self._hear(name).counts
+        counts[what] = counts.get(what, 0) + 1
 
     def _contact(self, event: ContactEvent, at_ms: int, source: SourceState) -> list[AnyFact]:
         contact_id = event.contact_id
@@ -134,86 +143,92 @@ class CorrelateStore:
             self._count(event.source, LATE)
             raise InvalidEvent("late", f"contact {contact_id}: {source.newest_ms - at_ms} ms behind its source")
         if contact is None:
-            record = ContactRecord(contact_id, event.source, horizon_ms=horizon_ms)
-            contact = self.contacts[contact_id] = Contact(record)
-            self._opened.setdefault(event.source, deque()).append((at_ms, contact_id))
-            self._sweep_opened(self._opened[event.source], source)
-            self._gone.discard(contact_id)
-        applied = contact.apply(event, at_ms, self._floor)
+            contact = self._open(contact_id, event.source, at_ms, horizon_ms)
+        facts: list[AnyFact] = []
+        for finding in contact.apply(event, at_ms, self._floor, facts):
+            self._count(event.source, finding)
         self._dirty.add(contact_id)
-        self._weight += 1 + len(contact.record.legs) // 2
-        if applied.duplicate or applied.conflict or applied.unmatched:
-            for happened, word in (
-                (applied.duplicate, DUPLICATE),
-                (applied.conflict and not applied.duplicate, CONFLICT),
-                (applied.unmatched and not applied.duplicate, UNMATCHED),
-            ):
-                if happened:
-                    self._count(event.source, word)
-        if contact.closed:
-            home = contact.record.source
-            closed = self._closed.get(home)
-            if closed is None:
-                closed = self._closed[home] = deque()
-            entry = (contact.record.last_ms, contact_id)
-            closed.append(entry)
-            self._sweep(closed, self.mark.sources[home])
-            unpacked = self._unpacked.get(home)
-            if unpacked is None:
-                unpacked = self._unpacked[home] = deque()
-            unpacked.append(entry)
-            self._pack(unpacked, self.mark.sources[home].newest_ms - PACK_MS)
-        return applied.facts
+        record = contact.record
+        if len(record.legs) > 1:
+            self._extra_weight += len(record.legs) // 2
+        if record.closed:
+            home = record.source
+            self._closed[home].append((record.last_ms, contact_id))
+            self._sweep(home)
+        return facts
+
+    def _open(self, contact_id: str, name: str, at_ms: int, horizon_ms: int) -> Contact:
+        contact = self.contacts[contact_id] = Contact(ContactRecord(contact_id, name, at_ms, horizon_ms=horizon_ms))
+        self._gone.discard(contact_id)
+        opened = self._opened[name]
+        opened.append((at_ms, contact_id))
+        if opened[0][0] < self.mark.sources[name].newest_ms - ABANDONED_CONTACT_MS:
+            self._sweep_opened(name)
+        return contact
 
     def _find(self, contact_id: str) -> Contact | None:
-        """The contact in flight, if it is not to be forgotten already: its own source's event time says so, whoever
-        tells of it.
-        """
+        """The contact in flight, if it is not to be forgotten already."""
         found = self.contacts.get(contact_id)
         if found is None:
             return None
-        if isinstance(found, bytes):
-            found = self.contacts[contact_id] = Contact(_decode_contact(found))
-        quiet_ms = self.mark.sources[found.record.source].newest_ms - found.record.last_ms
-        if quiet_ms > self._linger_ms and (found.closed or quiet_ms > ABANDONED_CONTACT_MS):
+        record = _decode_contact(found) if isinstance(found, bytes) else found.record
+        if self.mark.sources[record.source].newest_ms - record.last_ms > self._linger_ms and self._outlived(record):
             self._forget(contact_id)
             return None
+        if isinstance(found, bytes):
+            found = self.contacts[contact_id] = Contact(record)
         return found
 
-    def _sweep(self, closed: deque[tuple[int, str]], source: SourceState) -> None:
-        """Forget the oldest closed contacts of a source that has moved on. When this runs changes no fact: `_find`
-        decides.
+    def _outlived(self, record: ContactRecord) -> bool:
+        """Whether a contact is to be forgotten: its own source's event time says so, whoever tells of it."""
+        quiet_ms = self.mark.sources[record.source].newest_ms - record.last_ms
+        return quiet_ms > self._linger_ms and (quiet_ms > ABANDONED_CONTACT_MS or record.closed)
+
+    def _sweep(self, name: str) -> None:
+        """Turn contacts of a source that closed a while ago, and were not heard of since, into bytes; forget those that
+        closed long ago. When this runs changes no fact: `_find` decides.
         """
-        while closed and closed[0][0] < source.newest_ms - self._linger_ms:
-            _, contact_id = closed.popleft()
-            if contact_id in self.contacts:
-                self._find(contact_id)
+        newest_ms = self.mark.sources[name].newest_ms
+        closed = self._closed[name]
+        before_ms = newest_ms - PACK_MS
+        while closed and closed[0][0] < before_ms:
+            entry = closed.popleft()
+            contact = self.contacts.get(entry[1])
+            if isinstance(contact, Contact) and contact.record.last_ms == entry[0] and contact.record.closed:
+                self.contacts[entry[1]] = _encode(contact.record)
+                self._packed[name].append(entry)
+        packed = self._packed[name]
+        before_ms = newest_ms - self._linger_ms
+        while packed and packed[0][0] < before_ms:
+            _, contact_id = packed.popleft()
+            record = self._record(contact_id)
+            if record is not None and self._outlived(record):
+                self._forget(contact_id)
 
-    def _pack(self, unpacked: deque[tuple[int, str]], before_ms: int) -> None:
-        """Turn contacts that closed before then, and were not heard of since, into bytes."""
-        while unpacked and unpacked[0][0] < before_ms:
-            _, contact_id = unpacked.popleft()
-            contact = self.contacts.get(contact_id)
-            if isinstance(contact, Contact) and contact.record.last_ms < before_ms and contact.closed:
-                self.contacts[contact_id] = _encode(contact.record)
-
-    def _sweep_opened(self, opened: deque[tuple[int, str]], source: SourceState) -> None:
+    def _sweep_opened(self, name: str) -> None:
         """Forget contacts that never closed; those that went on are looked at again later."""
-        while opened and opened[0][0] < source.newest_ms - ABANDONED_CONTACT_MS:
+        opened = self._opened[name]
+        before_ms = self.mark.sources[name].newest_ms - ABANDONED_CONTACT_MS
+        while opened and opened[0][0] < before_ms:
             _, contact_id = opened.popleft()
-            contact = self._find(contact_id) if contact_id in self.contacts else None
-            if contact is not None and not contact.closed:
-                opened.append((contact.record.last_ms, contact_id))
+            record = self._record(contact_id)
+            if record is None:
+                continue
+            if self._outlived(record):
+                self._forget(contact_id)
+            elif not record.closed:
+                opened.append((record.last_ms, contact_id))
+
+    def _record(self, contact_id: str) -> ContactRecord | None:
+        kept = self.contacts.get(contact_id)
+        if kept is None:
+            return None
+        return _decode_contact(kept) if isinstance(kept, bytes) else kept.record
 
     def _forget(self, contact_id: str) -> None:
         del self.contacts[contact_id]
         self._dirty.discard(contact_id)
         self._gone.add(contact_id)
-
-    def _count(self, source: str, what: str) -> None:
-        counts = self.mark.sources.setdefault(source, SourceState()).counts
-        counts[what] = counts.get(what, 0) + 1
-        self._touched_sources.add(source)
 
     def load(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Apply records of the contacts changelog (recovery). Raises ValueError for another schema version."""
@@ -221,7 +236,7 @@ class CorrelateStore:
             if key == MARK_KEY:
                 if value is not None:
                     self.mark = _decode_mark(value)
-                    self._touched_sources.update(self.mark.sources)
+                    self._heard = dict(self.mark.sources)
                     if self.mark.schema != keys.SCHEMA:
                         raise ValueError(keys.other_schema(self.mark.schema))
                 continue
@@ -232,19 +247,20 @@ class CorrelateStore:
             else:
                 self.contacts[contact_id] = bytes(value)
 
-    def _line_up_closed(self) -> None:
+    def _line_up(self) -> None:
         """After recovery: line the contacts up for forgetting again."""
         self._recovering = False
-        lines: dict[str, list[tuple[int, str]]] = {}
+        lines: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         for contact_id, kept in self.contacts.items():
             record = _decode_contact(kept) if isinstance(kept, bytes) else kept.record
-            lines.setdefault(record.source, []).append((record.last_ms, contact_id))
-        self._closed = {name: deque(sorted(line)) for name, line in lines.items()}
-        self._opened = {name: deque(line) for name, line in self._closed.items()}
+            lines[record.source].append((record.last_ms, contact_id))
+        for name, line in lines.items():
+            line.sort()
+            self._packed[name], self._opened[name] = deque(line), deque(line)
 
     def pending_keys(self) -> int:
         """About how many records the next `drain` would write; a contact with many legs counts for more."""
-        return max(len(self._dirty), self._weight) + len(self._gone)
+        return len(self._dirty) + self._extra_weight + len(self._gone)
 
     def pass_over(self, next_offset: int) -> None:
         """The batch ends at `next_offset`: move the mark over offsets without a record."""
@@ -266,16 +282,17 @@ class CorrelateStore:
         """
         if not self._marked:
             return []
-        records: list[tuple[bytes, bytes | None]] = []
-        for contact_id in self._dirty:
-            contact = self.contacts[contact_id]
-            value = contact if isinstance(contact, bytes) else _encode(contact.record)
-            records.append((b"c" + contact_id.encode(), value))
+        contacts = self.contacts
+        records: list[tuple[bytes, bytes | None]] = [
+            (b"c" + contact_id.encode(), kept if isinstance(kept, bytes) else _encode(kept.record))
+            for contact_id in self._dirty
+            for kept in (contacts[contact_id],)
+        ]
         records += [(b"c" + contact_id.encode(), None) for contact_id in self._gone]
         records.append((MARK_KEY, _encode(self.mark)))
         self._dirty.clear()
         self._gone.clear()
-        self._weight = 0
+        self._extra_weight = 0
         self._marked = False
         return records
 

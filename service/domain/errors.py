@@ -1,4 +1,4 @@
-"""What can be wrong with an input, as a short fixed list of reasons."""
+"""What can be wrong with an input, as short fixed lists."""
 
 from typing import Final
 
@@ -15,6 +15,11 @@ REASONS: Final[dict[str, str]] = {
     "late": "The event is older than its source's contacts are remembered: it may be one already counted.",
 }
 """Reasons of the core and the shipped adapters; a call-records mapping may add its own words (such as `phantom`)."""
+
+DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW = "duplicates", "late", "unmatched", "conflicts", "clock_skew"
+"""What is counted of an event that could be read: it was there before and changed nothing; it is too old; the beginning
+of what it ends is missing; another ending stands; it is ahead of its arrival.
+"""
 
 EARLIEST_MS: Final = 631_152_000_000
 """1990-01-01T00:00:00Z: no event is older."""

@@ -61,7 +61,6 @@ class Refused(Fact, array_like=True, frozen=True, tag=4, gc=False):
 class Rang(Fact, array_like=True, frozen=True, tag=5, gc=False):
     """An offer to an agent ended in an answer or a miss; `ring_ms` None: the feed does not tell."""
 
-    leg_id: str
     missed: bool
     ring_ms: int | None
 
@@ -69,7 +68,6 @@ class Rang(Fact, array_like=True, frozen=True, tag=5, gc=False):
 class Handled(Fact, array_like=True, frozen=True, tag=6, gc=False):
     """An answered leg ended. A consult leg counts in `consulted` and not in `handled`."""
 
-    leg_id: str
     talk_ms: int
     hold_ms: int
     holds: int
@@ -85,7 +83,6 @@ class AfterCall(Fact, array_like=True, frozen=True, tag=7, gc=False):
     moved on.
     """
 
-    leg_id: str
     acw_ms: int
     before_ms: int
 
@@ -168,12 +165,11 @@ def decode_batch(raw: bytes) -> FactBatch:
     return _decoder.decode(raw)  # type: ignore[no-any-return]
 
 
-def difference(before: list[Additive], after: list[Additive]) -> list[Additive]:
-    """What to emit when the facts of a visit or leg change from `before` to `after`: retractions first, then what is
-    new.
-    """
+def say(before: tuple[Additive, ...], after: tuple[Additive, ...], facts: list[AnyFact]) -> None:
+    """Add to `facts` what is to be sent when those of a visit or leg change: retractions first, then what is new."""
     known = len(before)
     if after[:known] == before:
-        return after[known:]
-    gone = [msgspec.structs.replace(fact, sign=-1) for fact in before if fact not in after]
-    return gone + [fact for fact in after if fact not in before]
+        facts += after[known:]
+        return
+    facts += [msgspec.structs.replace(fact, sign=-1) for fact in before if fact not in after]
+    facts += [fact for fact in after if fact not in before]

@@ -68,22 +68,21 @@ class Visit(Struct, array_like=True, gc=False):
         """Fill in the enqueueing; of several the earliest counts."""
         if self.queued_ms is not None and (self.queued_ms, self.queue_id or "") <= (at_ms, event.queue_id):
             return
-        self.queued_ms = at_ms
-        self.queue_id = event.queue_id
-        self.customer_class = event.customer_class
-        self.initiation = event.initiation
-        self.fix_level(level)
+        self.queued_ms, self.queue_id = at_ms, event.queue_id
+        self.customer_class, self.initiation = event.customer_class, event.initiation
+        self.threshold_ms, self.short_ms = level.threshold_ms, level.short_abandon_ms
 
     def end(self, event: VisitEvent, at_ms: int) -> bool:
         """Fill in an ending. Returns False if another, earlier ending stands: a conflict, resolved in favour of the
         earlier.
         """
         ending = ENDINGS[type(event)]
-        if self.end_ms is not None and (self.end_ms, RANK[self.ending or ANSWERED]) <= (at_ms, RANK[ending]):
-            return self.ending == ending and self.end_ms == at_ms
         conflict = self.end_ms is not None
+        if conflict and (self.end_ms, RANK[self.ending or ANSWERED]) <= (at_ms, RANK[ending]):
+            return self.ending == ending and self.end_ms == at_ms
         self.end_ms, self.ending, self.wait_ms = at_ms, ending, event.wait_ms
-        self.queue_id = self.queue_id or event.queue_id
+        if self.queue_id is None:
+            self.queue_id = event.queue_id
         if isinstance(event, VisitAnswered):
             self.agent_id, self.leg_id, self.ring_ms, self.reason = event.agent_id, event.leg_id, event.ring_ms, None
         else:
@@ -95,29 +94,30 @@ class Visit(Struct, array_like=True, gc=False):
         """Remember the service level in force at enqueue time."""
         self.threshold_ms, self.short_ms = level.threshold_ms, level.short_abandon_ms
 
-    def facts(self) -> list[Additive]:
+    def facts(self) -> tuple[Additive, ...]:
         """What this visit means for its queue, as far as it is known."""
         queue_id = self.queue_id
         if queue_id is None:
-            return []
+            return ()
         scope = "queue:" + queue_id
         if self.ending == REFUSED:
             at_ms = self.end_ms or 0
-            return [Refused(scope, at_ms, at_ms, 1, self.visit_id, self.reason)]
-        arrival_ms = self.arrival_ms()
+            return (Refused(scope, at_ms, at_ms, 1, self.visit_id, self.reason),)
+        arrival_ms = self.queued_ms if self.queued_ms is not None else self.arrival_ms()
         offered = Offered(
             scope, arrival_ms, arrival_ms, 1, self.visit_id, self.threshold_ms, self.initiation == "transfer",
             self.customer_class,
         )  # fmt: skip
-        end_ms = self.end_ms
-        if end_ms is None:
-            return [offered]
-        wait_ms = self.wait_ms
+        return (offered,) if self.end_ms is None else (offered, self.departure(scope, arrival_ms, self.end_ms))
+
+    def departure(self, scope: str, arrival_ms: int, end_ms: int) -> Answered | Left:
+        """How the visit left its queue, which it had entered."""
+        wait_ms, threshold_ms = self.wait_ms, self.threshold_ms
         if wait_ms is None:
             wait_ms = end_ms - arrival_ms if end_ms > arrival_ms else 0
-        within = self.threshold_ms is not None and wait_ms <= self.threshold_ms
-        if self.ending == ANSWERED:
-            return [offered, Answered(scope, end_ms, arrival_ms, 1, self.visit_id, wait_ms, within)]
-        short = self.ending == "abandoned" and wait_ms <= self.short_ms
-        left = Left(scope, end_ms, arrival_ms, 1, self.visit_id, self.ending, wait_ms, within, short, self.reason)  # type: ignore[arg-type]
-        return [offered, left]
+        within = threshold_ms is not None and wait_ms <= threshold_ms
+        ending = self.ending
+        if ending == ANSWERED:
+            return Answered(scope, end_ms, arrival_ms, 1, self.visit_id, wait_ms, within)
+        short = ending == "abandoned" and wait_ms <= self.short_ms
+        return Left(scope, end_ms, arrival_ms, 1, self.visit_id, ending, wait_ms, within, short, self.reason)  # type: ignore[arg-type]

@@ -2,27 +2,25 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from service.domain.aggregate import AggregateStore
 from service.domain.codec import EVENT_TYPES, encode_event
-from service.domain.contacts import Applied, Contact, ContactRecord
+from service.domain.contact_record import ContactRecord
+from service.domain.contacts import Contact
 from service.domain.correlate import CorrelateStore
-from service.domain.errors import InvalidEvent
+from service.domain.errors import CONFLICT, DUPLICATE, UNMATCHED, InvalidEvent
 from service.domain.events import ContactEvent, Event
 from service.domain.facts import (
     CONNECTED,
     RESERVING,
     WRAPPING,
     Additive,
-    AfterCall,
     AnyFact,
     Fact,
-    Handled,
     LegMoved,
-    Rang,
 )
 from service.domain.settings import Floor
 from service.domain.totals import Totals, total_of
@@ -55,6 +53,15 @@ def event(kind: str, seconds: float, **fields: Any) -> Event:
     return cls(occurred_at_ms=ms(seconds), **given)
 
 
+class Applied(NamedTuple):
+    """What one event did: the facts to send, and whether it was a duplicate, in conflict, or lacked its beginning."""
+
+    facts: list[AnyFact]
+    duplicate: bool
+    conflict: bool
+    unmatched: bool
+
+
 class Story:
     """One contact's events applied in the order given, and everything that came of them."""
 
@@ -69,8 +76,10 @@ class Story:
     def tell(self, told: Event) -> Applied:
         """Apply one more event."""
         assert isinstance(told, ContactEvent)
-        applied = self.contact.apply(told, told.occurred_at_ms, self.floor)
-        self.facts += applied.facts
+        facts: list[AnyFact] = []
+        found = self.contact.apply(told, told.occurred_at_ms, self.floor, facts)
+        applied = Applied(facts, DUPLICATE in found, CONFLICT in found, UNMATCHED in found)
+        self.facts += facts
         self.applied.append(applied)
         return applied
 
@@ -91,13 +100,11 @@ class Story:
 
 
 def net(facts: Iterable[AnyFact]) -> Counter[Additive]:
-    """Additive facts with their signs summed, without what cancels out. Which name a leg got first does not count."""
+    """Additive facts with their signs summed, without what cancels out."""
     sums: Counter[Additive] = Counter()
     for fact in facts:
         if isinstance(fact, Fact):
             plain: Any = msgspec.structs.replace(fact, sign=1)
-            if isinstance(plain, Rang | Handled | AfterCall):
-                plain = msgspec.structs.replace(plain, leg_id="")
             sums[plain] += fact.sign
     return Counter({fact: count for fact, count in sums.items() if count})
 

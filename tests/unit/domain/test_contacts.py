@@ -20,7 +20,7 @@ def test_a_visit_still_open_when_its_contact_ends_ends_with_it(by: str | None, c
     story = Story(event("visit.queued", 0), event("contact.ended", 30, disconnect_by=by))
     totals = story.totals()
     assert (totals.offered, getattr(totals, counted)) == (1, 1)
-    assert story.contact.closed
+    assert story.contact.record.closed
 
 
 def test_an_ending_told_after_the_contacts_end_replaces_the_implied_one() -> None:
@@ -59,7 +59,7 @@ def test_an_end_of_the_contact_before_its_queueing_is_no_negative_wait() -> None
     ],
 )  # fmt: skip
 def test_a_contact_is_closed_when_nobody_waits_for_anything(events: list[Event], closed: bool) -> None:
-    assert Story(*events).contact.closed is closed
+    assert Story(*events).contact.record.closed is closed
 
 
 @pytest.mark.parametrize(

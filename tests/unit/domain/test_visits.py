@@ -32,7 +32,7 @@ def test_every_visit_is_offered_and_leaves_in_exactly_one_way(ending: str, count
 def test_a_visit_without_an_ending_waits() -> None:
     story = Story(event("visit.queued", 0))
     assert story.totals().offered == 1
-    assert not story.contact.closed
+    assert not story.contact.record.closed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""The durable form of a contact."""
+
+from msgspec import Struct, field
+
+from service.domain.legs import Leg
+from service.domain.visits import ANSWERED, Visit
+
+
+class ContactRecord(Struct, array_like=True, gc=False):
+    """What a contact's events filled in. `seen` has the newest event ids, as CRC-32.
+
+    An event older than `horizon_ms` may have been counted before the contact was forgotten and met again.
+    """
+
+    contact_id: str
+    source: str
+    last_ms: int = 0
+    ended_ms: int | None = None
+    ended_by: str | None = None
+    visits: list[Visit] = field(default_factory=list)
+    legs: list[Leg] = field(default_factory=list)
+    seen: list[int] = field(default_factory=list)
+    horizon_ms: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """True when nothing waits, rings, is connected or wraps up. After-call work outlives the contact's end."""
+        if self.ended_ms is None:
+            for visit in self.visits:
+                if visit.end_ms is None:
+                    return False
+            for leg in self.legs:
+                if leg.open:
+                    return False
+        elif any(leg.wrapping for leg in self.legs):
+            return False
+        return True
+
+    def visit_named(self, visit_id: str) -> Visit | None:
+        """The visit of that id, None if it was not told of yet."""
+        for visit in self.visits:
+            if visit.visit_id == visit_id:
+                return visit
+        return None
+
+    def visit_of(self, leg: Leg) -> Visit | None:
+        """The leg's visit: the one it names, else the one its agent answered, else the only one."""
+        if leg.visit_id is not None:
+            return self.visit_named(leg.visit_id)
+        for visit in self.visits:
+            if visit.ending == ANSWERED and visit.agent_id == leg.agent_id:
+                return visit
+        return self.visits[0] if len(self.visits) == 1 else None
+
+    def queue_of(self, leg: Leg) -> str | None:
+        """The leg's queue: its own, else that of its visit; None if nobody told."""
+        visit = self.visit_of(leg)
+        return leg.queue_id or (visit.queue_id if visit else None)
