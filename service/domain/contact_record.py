@@ -26,11 +26,11 @@ class ContactRecord(Struct, array_like=True, gc=False):
     def closed(self) -> bool:
         """True when nothing waits, rings, is connected or wraps up. After-call work outlives the contact's end."""
         if self.ended_ms is None:
+            for leg in self.legs:
+                if (leg.ended_ms is None or leg.wrapup_ms is not None) and leg.open:
+                    return False
             for visit in self.visits:
                 if visit.end_ms is None:
-                    return False
-            for leg in self.legs:
-                if leg.open:
                     return False
         elif any(leg.wrapping for leg in self.legs):
             return False
@@ -45,8 +45,12 @@ class ContactRecord(Struct, array_like=True, gc=False):
 
     def visit_of(self, leg: Leg) -> Visit | None:
         """The leg's visit: the one it names, else the one its agent answered, else the only one."""
-        if leg.visit_id is not None:
-            return self.visit_named(leg.visit_id)
+        visit_id = leg.visit_id
+        if visit_id is not None:
+            for visit in self.visits:
+                if visit.visit_id == visit_id:
+                    return visit
+            return None
         for visit in self.visits:
             if visit.ending == ANSWERED and visit.agent_id == leg.agent_id:
                 return visit

@@ -14,10 +14,10 @@ from service.domain.events import ContactEnded, ContactEvent, LegEvent, VisitEve
 from service.domain.facts import Additive, AnyFact, say
 from service.domain.leg_context import context_of
 from service.domain.leg_events import BEGINNING, FILL, NOTHING, learn
-from service.domain.leg_facts import leg_facts, say_all, say_end
+from service.domain.leg_facts import LegFacts, leg_facts, say_changed, say_end, say_new
 from service.domain.legs import Leg
 from service.domain.settings import Floor
-from service.domain.visits import ANSWERED, REFUSED, Visit
+from service.domain.visits import REFUSED, Visit
 
 Findings = tuple[str, ...]
 
@@ -32,14 +32,19 @@ class Contact:
     restart).
     """
 
-    __slots__ = ("_leg_facts", "_visit_facts", "record")
+    __slots__ = ("_only", "lined_up", "record", "said_of_legs", "said_of_visits")
 
     def __init__(self, record: ContactRecord) -> None:
         self.record = record
-        self._visit_facts: dict[str, tuple[Additive, ...]] = {}
-        for visit in record.visits:
-            self._visit_facts[visit.visit_id] = self._facts_of_visit(visit)
-        self._leg_facts = [leg_facts(leg, context_of(record, leg)) for leg in record.legs]
+        self.lined_up = False
+        """For the store: whether it has a place in its line of closed contacts."""
+        self.said_of_visits: dict[str, tuple[Additive, ...]] = {}
+        self.said_of_legs: list[LegFacts] = []
+        self._only: LegFacts | None = None
+        if record.visits or record.legs:
+            for visit in record.visits:
+                self.said_of_visits[visit.visit_id] = self._facts_of_visit(visit)
+            self._say_legs([])
 
     def apply(self, event: ContactEvent, at_ms: int, floor: Floor, facts: list[AnyFact]) -> Findings:
         """Fill the event in, add what changes to `facts`, and return what was found odd about the event.
@@ -74,7 +79,7 @@ class Contact:
 
     def _visit(self, event: VisitEvent, at_ms: int, floor: Floor, facts: list[AnyFact]) -> Findings:
         record = self.record
-        visit = record.visit_named(event.visit_id)
+        visit = record.visit_named(event.visit_id) if record.visits else None
         if visit is None:
             visit = Visit(event.visit_id)
             record.visits.append(visit)
@@ -84,7 +89,7 @@ class Contact:
             self._say_visit(visit, facts)
         else:
             found = self._visit_over(visit, event, at_ms, floor, facts)
-        if visit.ending == ANSWERED and visit.agent_id is not None:
+        if visit.agent_id is not None:
             self._leg_of_answer(visit)
         if record.legs:
             self._say_legs(facts)
@@ -94,9 +99,9 @@ class Contact:
         waited = visit.queued_ms is not None and visit.end_ms is None and self.record.ended_ms is None
         found: Findings = () if visit.end(event, at_ms) else (CONFLICT,)
         if waited and visit.ending != REFUSED:  # that it was offered was said, and stands
-            (offered,) = self._visit_facts[visit.visit_id]
+            (offered,) = self.said_of_visits[visit.visit_id]
             left = visit.departure(offered.scope, offered.arrival_ms, at_ms)
-            self._visit_facts[visit.visit_id] = (offered, left)
+            self.said_of_visits[visit.visit_id] = (offered, left)
             facts.append(left)
             return found
         if visit.queued_ms is None and visit.ending != REFUSED:
@@ -121,18 +126,14 @@ class Contact:
         if leg is None:
             leg = Leg(event.leg_id or leg_id_of(event.visit_id, event.agent_id), event.agent_id, event.visit_id)
             record.legs.append(leg)
+            self._only = None
         learned = learn(leg, event)
         reach = FILL[type(event)](leg, event, at_ms)
-        said = self._leg_facts
-        if (
-            learned or reach == BEGINNING or len(record.legs) != 1 or record.ended_ms is not None
-            or not said or said[0].answered_ms is None
-        ):  # fmt: skip
+        said = self._only
+        if said is None or said.answered_ms is None or learned or reach == BEGINNING:
             self._say_legs(facts)
         elif reach != NOTHING:
-            # The only leg of a running contact, known to be answered: what the event filled in changes neither
-            # `context_of` nor the leg's beginning.
-            say_end(leg, said[0], reach, facts)
+            say_end(leg, said, said.answered_ms, reach, facts)
         return ()
 
     def _find_leg(self, event: LegEvent) -> Leg | None:
@@ -151,13 +152,13 @@ class Contact:
         return unnamed
 
     def _say_visit(self, visit: Visit, facts: list[AnyFact]) -> None:
-        after = self._facts_of_visit(visit)
-        before = self._visit_facts.get(visit.visit_id)
-        self._visit_facts[visit.visit_id] = after
+        after = visit.facts() if self.record.ended_ms is None else self._facts_of_visit(visit)
+        before = self.said_of_visits.get(visit.visit_id)
         if before is None:
             facts += after
         else:
             say(before, after, facts)
+        self.said_of_visits[visit.visit_id] = after
 
     def _facts_of_visit(self, visit: Visit) -> tuple[Additive, ...]:
         """A visit still open when its contact ended was abandoned if the customer hung up, else cancelled."""
@@ -171,16 +172,22 @@ class Contact:
         return facts
 
     def _say_legs(self, facts: list[AnyFact]) -> None:
-        """Say what changed for any leg: they look at the visits and at each other (transfers, first of contact)."""
-        record, said = self.record, self._leg_facts
-        for number, leg in enumerate(record.legs):
+        """Say what changed for any leg: they look at the visits and at each other (transfers, first of contact).
+
+        The only leg of a contact that goes on may then be told of from its end on: what changes that part of its record
+        changes neither `context_of` nor its beginning, once its answer was told.
+        """
+        record, said = self.record, self.said_of_legs
+        legs, known = record.legs, len(said)
+        for number, leg in enumerate(legs):
             now = leg_facts(leg, context_of(record, leg))
-            if number == len(said):
+            if number >= known:
                 said.append(now)
-                say_all(None, now, facts)
+                say_new(now, facts)
             else:
-                say_all(said[number], now, facts)
+                say_changed(said[number], now, facts)
                 said[number] = now
+        self._only = said[0] if len(legs) == 1 and record.ended_ms is None else None
 
 
 def leg_id_of(visit_id: str | None, agent_id: str | None) -> str:

@@ -167,6 +167,9 @@ def decode_batch(raw: bytes) -> FactBatch:
 
 def say(before: tuple[Additive, ...], after: tuple[Additive, ...], facts: list[AnyFact]) -> None:
     """Add to `facts` what is to be sent when those of a visit or leg change: retractions first, then what is new."""
+    if not before:
+        facts += after
+        return
     known = len(before)
     if after[:known] == before:
         facts += after[known:]

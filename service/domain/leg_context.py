@@ -31,15 +31,15 @@ def context_of(record: ContactRecord, leg: Leg) -> LegContext:
     visit = record.visit_of(leg)
     queue_id, arrival_ms, answered_ms, ring_ms, transferred_in = leg.queue_id, 0, None, None, False
     if visit is not None:
-        queue_id = queue_id or visit.queue_id
+        if queue_id is None:
+            queue_id = visit.queue_id
         arrival_ms = visit.queued_ms if visit.queued_ms is not None else visit.arrival_ms()
         transferred_in = visit.initiation == "transfer"
-        if _claims(record, leg, visit):
+        if visit.ending == ANSWERED and _claims(record, leg, visit):
             answered_ms, ring_ms = visit.end_ms, visit.ring_ms
-    agent = "agent:" + leg.agent_id if leg.agent_id is not None else None
-    queue = "queue:" + queue_id if queue_id is not None else None
     about = LegContext(
-        agent, queue, queue_id, arrival_ms, answered_ms, ring_ms, transferred_in, record.ended_ms
+        None if leg.agent_id is None else "agent:" + leg.agent_id, None if queue_id is None else "queue:" + queue_id,
+        queue_id, arrival_ms, answered_ms, ring_ms, transferred_in, record.ended_ms,
     )  # fmt: skip
     if len(record.legs) > 1:
         _among_others(record, leg, about)
@@ -63,6 +63,8 @@ def _claims(record: ContactRecord, leg: Leg, visit: Visit) -> bool:
     if visit.ending != ANSWERED or visit.agent_id != leg.agent_id:
         return False
     legs = record.legs
+    if len(legs) == 1 and leg.missed_ms is None:
+        return True
     same = legs if len(legs) == 1 else [o for o in legs if o.agent_id == leg.agent_id and o.visit_id == leg.visit_id]
     if len(same) == 1:
         return leg.missed_ms is None or leg.answered_ms is not None or leg.end_ms() is not None

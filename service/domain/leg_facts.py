@@ -27,9 +27,9 @@ from service.domain.legs import Leg
 
 
 class LegFacts(Struct, gc=False):
-    """What was said of a leg, in three parts and its moves, the first `begun` of which make its beginning.
+    """What was said of a leg: three parts, and its moves, those of its beginning and those from its end on.
 
-    `since_ms` is when it entered its agent's timeline. `answered_ms` None: no answer, or only a guess from its end.
+    `since_ms` is when it entered its agent's timeline. `answered_ms` None: no answer, or only one implied by its end.
     """
 
     about: LegContext
@@ -37,8 +37,8 @@ class LegFacts(Struct, gc=False):
     answered_ms: int | None
     since_ms: int
     rang: tuple[Additive, ...]
-    moves: list[Move]
-    begun: int
+    begun: list[Move]
+    ended: list[Move] = []
     handled: tuple[Additive, ...] = ()
     after_call: tuple[Additive, ...] = ()
     handle_ms: int = 0
@@ -47,30 +47,29 @@ class LegFacts(Struct, gc=False):
 def leg_facts(leg: Leg, about: LegContext) -> LegFacts:
     """All that this leg means for its queue and its agent now."""
     told_ms = leg.answered_ms if leg.answered_ms is not None else about.answered_ms
-    missed_ms = leg.missed_ms
+    missed_ms, reserved_ms, arrival_ms = leg.missed_ms, leg.offered_ms, about.arrival_ms
     answered_ms = told_ms if told_ms is not None or missed_ms is not None else _implied_answer_ms(leg, about)
     over_ms = answered_ms if answered_ms is not None else missed_ms
-    offered_ms = reserved_ms = leg.offered_ms
-    arrival_ms = about.arrival_ms
     rang: tuple[Additive, ...] = ()
     if over_ms is not None:
         arrival_ms = arrival_ms or over_ms
         ring_ms = leg.ring_ms if leg.ring_ms is not None else about.ring_ms
-        if offered_ms is None:
-            if ring_ms:
-                reserved_ms = over_ms - ring_ms
-        elif ring_ms is None:
-            ring_ms = max(0, over_ms - offered_ms)
+        if reserved_ms is not None:
+            if ring_ms is None:
+                ring_ms = max(0, over_ms - reserved_ms)
+        elif ring_ms:
+            reserved_ms = over_ms - ring_ms
         rang = _rang(leg, about, over_ms, arrival_ms, answered_ms is None, ring_ms)
     if answered_ms is None:
         return _unanswered(leg, about, reserved_ms, rang, arrival_ms)
     if reserved_ms is None:
-        said = LegFacts(about, arrival_ms, told_ms, answered_ms, rang, [(answered_ms, CONNECTED, 1)], 1)
+        said = LegFacts(about, arrival_ms, told_ms, answered_ms, rang, [(answered_ms, CONNECTED, 1)])
     else:
         since_ms = min(reserved_ms, answered_ms)
-        moves = [(since_ms, RESERVING, 1), (answered_ms, RESERVING, -1), (answered_ms, CONNECTED, 1)]
-        said = LegFacts(about, arrival_ms, told_ms, since_ms, rang, moves, 3)
-    _end(leg, said, answered_ms, END)
+        begun = [(since_ms, RESERVING, 1), (answered_ms, RESERVING, -1), (answered_ms, CONNECTED, 1)]
+        said = LegFacts(about, arrival_ms, told_ms, since_ms, rang, begun)
+    if leg.ended_ms is not None or leg.transferred_ms is not None or about.contact_ended_ms is not None:
+        say_end(leg, said, answered_ms, END, [])
     return said
 
 
@@ -96,12 +95,12 @@ def _unanswered(
     end_ms = leg.missed_ms if leg.missed_ms is not None else _end_ms(leg, about)
     if reserved_ms is None:
         reserved_ms = leg.missed_ms
-    moves: list[Move] = []
+    begun: list[Move] = []
     if reserved_ms is not None:
-        moves.append((reserved_ms, RESERVING, 1))
+        begun.append((reserved_ms, RESERVING, 1))
         if end_ms is not None:
-            moves.append((max(reserved_ms, end_ms), RESERVING, -1))
-    return LegFacts(about, arrival_ms, None, reserved_ms or 0, rang, moves, len(moves))
+            begun.append((max(reserved_ms, end_ms), RESERVING, -1))
+    return LegFacts(about, arrival_ms, None, reserved_ms or 0, rang, begun)
 
 
 def _rang(
@@ -110,111 +109,105 @@ def _rang(
     """The part about the offer. A queue needs it for misses and known ring times only: it counts answers by visits."""
     if leg.consult and not missed:
         return ()
-    agent = () if about.agent is None else (Rang(about.agent, at_ms, arrival_ms, 1, missed, ring_ms),)
+    of_agent = () if about.agent is None else (Rang(about.agent, at_ms, arrival_ms, 1, missed, ring_ms),)
     if about.queue is None or (ring_ms is None and not missed):
-        return agent
-    return (*agent, Rang(about.queue, at_ms, arrival_ms, 1, missed, ring_ms))
+        return of_agent
+    return (*of_agent, Rang(about.queue, at_ms, arrival_ms, 1, missed, ring_ms))
 
 
-def _end(leg: Leg, said: LegFacts, answered_ms: int, reach: int) -> None:
-    """Make anew what is said of an answered leg from its end on, or only of its after-call work."""
-    moves = said.moves[: said.begun]
-    end_ms = _end_ms(leg, said.about)
+def say_end(leg: Leg, said: LegFacts, answered_ms: int, reach: int, facts: list[AnyFact]) -> None:
+    """Make anew what is said of an answered leg from its end on, or only of its after-call work, and add what changed
+    to `facts`.
+    """
+    end_ms = leg.ended_ms if leg.ended_ms is not None else _end_ms(leg, said.about)
     if end_ms is None:
-        said.handled, said.after_call, said.moves = (), (), moves
-        return
+        return  # nor was anything said of it: an end may become an earlier one, but is not taken back
     if end_ms < answered_ms:
         end_ms = answered_ms
-    if reach >= END:
-        said.handled = _handled(leg, said, answered_ms, end_ms)
-    moves.append((end_ms, CONNECTED, -1))
-    said.after_call = ()
+    if reach == END:
+        handled = _handled(leg, said, answered_ms, end_ms)
+        if said.handled:
+            say(said.handled, handled, facts)
+        else:
+            facts += handled
+        said.handled = handled
+    ended = [(end_ms, CONNECTED, -1)]
     acw = leg.after_call(end_ms)
     if acw is not None:
         start_ms, until_ms = acw
-        moves.append((start_ms, WRAPPING, 1))
+        ended.append((start_ms, WRAPPING, 1))
         if until_ms is not None:
-            moves.append((until_ms, WRAPPING, -1))
-            said.after_call = _after_call(said, end_ms, until_ms - start_ms)
-    said.moves = moves
+            ended.append((until_ms, WRAPPING, -1))
+            after_call = _after_call(said, end_ms, until_ms - start_ms)
+            if said.after_call:
+                say(said.after_call, after_call, facts)
+            else:
+                facts += after_call
+            said.after_call = after_call
+    if ended != said.ended:
+        _say_moves(said, said.ended, ended, facts)
+        said.ended = ended
 
 
 def _handled(leg: Leg, said: LegFacts, answered_ms: int, end_ms: int) -> tuple[Additive, ...]:
     """The part about an answered leg that ended."""
-    about, arrival_ms = said.about, said.arrival_ms
+    about, arrival = said.about, said.arrival_ms
     talk_ms, hold_ms, holds = leg.talk_ms, 0, 0
     if leg.holds or leg.hold_ms is not None:
         hold_ms, holds = leg.hold_total_ms(end_ms), leg.times_held()
     if talk_ms is None:
         talk_ms = max(0, end_ms - answered_ms - hold_ms)
     said.handle_ms = talk_ms + hold_ms
-    out, into, consult = leg.transferred_ms is not None, about.transferred_in, leg.consult
-    agent, queue, added = about.agent, about.queue, len(leg.conferenced)
-    first, first_in_queue = about.first_of_agent, about.first_in_queue
-    if agent is None:
-        of_agent: tuple[Additive, ...] = ()
-    else:
-        of_agent = (
-            Handled(agent, end_ms, arrival_ms, 1, talk_ms, hold_ms, holds, first, out, into, added, consult),
-        )  # fmt: skip
-    if queue is None:
+    out, into, added, consult = leg.transferred_ms is not None, about.transferred_in, len(leg.conferenced), leg.consult
+    scope, first = about.agent, about.first_of_agent
+    of_agent: tuple[Additive, ...] = ()
+    if scope is not None:
+        of_agent = (Handled(scope, end_ms, arrival, 1, talk_ms, hold_ms, holds, first, out, into, added, consult),)
+    scope, first = about.queue, about.first_in_queue
+    if scope is None:
         return of_agent
-    return (
-        *of_agent,
-        Handled(queue, end_ms, arrival_ms, 1, talk_ms, hold_ms, holds, first_in_queue, out, into, added, consult),
-    )
+    return (*of_agent, Handled(scope, end_ms, arrival, 1, talk_ms, hold_ms, holds, first, out, into, added, consult))
 
 
 def _after_call(said: LegFacts, end_ms: int, acw_ms: int) -> tuple[Additive, ...]:
     """The part about after-call work whose length is known."""
-    about, arrival_ms, before_ms = said.about, said.arrival_ms, said.handle_ms
-    agent, queue = about.agent, about.queue
-    if agent is not None and queue is not None:
-        return (
-            AfterCall(agent, end_ms, arrival_ms, 1, acw_ms, before_ms),
-            AfterCall(queue, end_ms, arrival_ms, 1, acw_ms, before_ms),
-        )
-    scope = agent or queue
-    return () if scope is None else (AfterCall(scope, end_ms, arrival_ms, 1, acw_ms, before_ms),)
+    agent, queue, arrival_ms, before_ms = said.about.agent, said.about.queue, said.arrival_ms, said.handle_ms
+    of_agent = () if agent is None else (AfterCall(agent, end_ms, arrival_ms, 1, acw_ms, before_ms),)
+    if queue is None:
+        return of_agent
+    return (*of_agent, AfterCall(queue, end_ms, arrival_ms, 1, acw_ms, before_ms))
 
 
-def say_end(leg: Leg, said: LegFacts, reach: int, facts: list[AnyFact]) -> None:
-    """Bring `said` up to date from `reach` on and add what changed to `facts`; for a leg whose answer was told."""
-    handled, after_call, moves = said.handled, said.after_call, said.moves
-    _end(leg, said, said.answered_ms or 0, reach)
-    if said.handled is not handled:
-        say(handled, said.handled, facts)
-    if said.after_call is not after_call:
-        say(after_call, said.after_call, facts)
-    say_moves(said, moves, facts)
-
-
-def say_all(said: LegFacts | None, now: LegFacts, facts: list[AnyFact]) -> None:
-    """Add to `facts` how what is to be said of a leg differs from what was; None: nothing was."""
-    if said is None:
-        facts += now.rang
+def say_new(now: LegFacts, facts: list[AnyFact]) -> None:
+    """Add to `facts` what is to be said of a leg of which nothing was."""
+    facts += now.rang
+    if now.handled:
         facts += now.handled
         facts += now.after_call
-        say_moves(now, [], facts)
-        return
+    agent = now.about.agent
+    if agent is not None and now.begun:
+        facts.append(LegMoved(agent, now.about.queue_id, now.since_ms, now.begun + now.ended))
+
+
+def say_changed(said: LegFacts, now: LegFacts, facts: list[AnyFact]) -> None:
+    """Add to `facts` how what is to be said of a leg differs from what was."""
     say(said.rang, now.rang, facts)
     say(said.handled, now.handled, facts)
     say(said.after_call, now.after_call, facts)
-    say_moves(now, said.moves, facts)
+    if said.begun != now.begun or said.ended != now.ended:
+        _say_moves(now, said.begun + said.ended, now.begun + now.ended, facts)
 
 
-def say_moves(now: LegFacts, before: list[Move], facts: list[AnyFact]) -> None:
-    """Add to `facts` the moves that turn those before into those of now."""
-    about, moves = now.about, now.moves
-    if about.agent is None or moves == before:
+def _say_moves(now: LegFacts, before: list[Move], after: list[Move], facts: list[AnyFact]) -> None:
+    """Add to `facts` the moves that turn those before into those after."""
+    agent, known = now.about.agent, len(before)
+    if agent is None:
         return
-    known = len(before)
     if not known:
-        added = moves
-    elif moves[:known] == before:
-        added = moves[known:]
+        added = after
+    elif after[:known] == before:
+        added = after[known:]
     else:
-        back = [(at_ms, phase, -sign) for at_ms, phase, sign in before if (at_ms, phase, sign) not in moves]
-        added = [move for move in moves if move not in before] + back
-    if added:
-        facts.append(LegMoved(about.agent, about.queue_id, now.since_ms, added))
+        back = [(at_ms, phase, -sign) for at_ms, phase, sign in before if (at_ms, phase, sign) not in after]
+        added = [move for move in after if move not in before] + back
+    facts.append(LegMoved(agent, now.about.queue_id, now.since_ms, added))

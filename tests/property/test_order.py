@@ -1,8 +1,12 @@
 """Neither the order of arrival nor redelivery changes what is counted."""
 
+from collections import Counter
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.domain.leg_context import context_of
+from service.domain.leg_facts import leg_facts
 from tests.property.lives import contacts, disordered, floors, picture
 from tests.unit.domain.build import Story, aggregate, standing
 
@@ -22,3 +26,17 @@ def test_a_contacts_events_may_come_in_any_order_and_twice(data: st.DataObject) 
 def test_a_disordered_repeating_feed_gives_the_same_floor(data: st.DataObject) -> None:
     events = data.draw(floors())
     assert picture(aggregate(data.draw(disordered(events)), live=True)) == picture(aggregate(events, live=True))
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_after_every_event_what_was_sent_is_what_the_records_mean(data: st.DataObject) -> None:
+    """Only what an event reaches is made anew, which must equal making everything anew."""
+    story = Story()
+    for told in data.draw(st.permutations(data.draw(contacts()))):
+        story.tell(told)
+        contact, record = story.contact, story.contact.record
+        assert contact.said_of_legs == [leg_facts(leg, context_of(record, leg)) for leg in record.legs]
+        meant = [*contact.said_of_visits.values()]
+        meant += [part for leg in contact.said_of_legs for part in (leg.rang, leg.handled, leg.after_call)]
+        assert story.net() == Counter(fact for part in meant for fact in part)

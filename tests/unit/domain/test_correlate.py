@@ -7,7 +7,8 @@ import pytest
 
 from service.domain.codec import encode_event
 from service.domain.contacts import Contact
-from service.domain.correlate import ABANDONED_CONTACT_MS, LINGER_MS, MAX_SKEW_MS, CorrelateStore
+from service.domain.contacts_kept import ABANDONED_CONTACT_MS
+from service.domain.correlate import LINGER_MS, MAX_SKEW_MS, CorrelateStore
 from service.domain.errors import InvalidEvent
 from service.domain.events import Event
 from service.domain.facts import AgentInput, AnyFact
@@ -125,6 +126,31 @@ def test_a_closed_contact_is_forgotten_once_its_source_has_moved_on() -> None:
 def test_an_open_contact_is_not_forgotten_for_two_days() -> None:
     store = store_after(*CALL[:2], clock(ABANDONED_CONTACT_MS / 1000))
     assert "c" in store.contacts
+
+
+def test_an_id_met_again_weeks_later_is_a_new_contact() -> None:
+    store = store_after(*CALL)
+    later_s = ABANDONED_CONTACT_MS / 1000 + 100
+    again = event("visit.queued", later_s)
+    assert [type(fact).__name__ for fact in take(store, again, 9)] == ["Offered"]
+    assert b"cc" in dict(store.drain())
+
+
+def test_a_closed_contact_becomes_bytes_once_it_is_quiet_and_still_knows_what_was_said() -> None:
+    store = store_after(*CALL, clock(120), clock(130))
+    assert isinstance(store.contacts["c"], Contact)
+    take(store, clock(220), 7)
+    assert isinstance(store.contacts["c"], bytes)
+    assert take(store, event("leg.held", 80), 8) != []
+    assert take(store, CALL[2], 9) == []
+
+
+def test_a_contact_that_opens_again_is_not_packed_until_it_closes() -> None:
+    store = store_after(*CALL[:2], event("leg.ended", 70), event("leg.wrapup_started", 75), clock(200), clock(400))
+    assert isinstance(store.contacts["c"], Contact)
+    for offset, told in enumerate([event("leg.wrapup_ended", 401), clock(470), clock(540)], 6):
+        take(store, told, offset)
+    assert isinstance(store.contacts["c"], bytes)
 
 
 def test_silence_of_one_source_keeps_its_contacts() -> None:

@@ -277,3 +277,17 @@ def test_the_end_of_a_contact_ends_its_legs() -> None:
 def test_a_leg_that_ends_before_it_was_answered_lasts_no_time() -> None:
     totals = told(event("leg.answered", 10), event("leg.ended", 9)).totals(AGENT)
     assert (totals.handled, totals.talk_ms) == (1, 0)
+
+
+def test_legs_of_two_agents_with_one_id_both_count() -> None:
+    story = Story(
+        event("leg.answered", 0, agent_id="1001", leg_id="L"), event("leg.answered", 5, agent_id="1002", leg_id="L"),
+        event("leg.ended", 20, agent_id="1001", leg_id="L"), event("leg.ended", 30, agent_id="1002", leg_id="L"),
+    )  # fmt: skip
+    assert [story.totals("agent:" + agent).talk_ms for agent in ("1001", "1002")] == [20_000, 25_000]
+    assert story.moves("1001") == [(0, "connected", 1), (20, "connected", -1)]
+
+
+def test_an_answer_and_a_leg_of_nobody_known_belong_together() -> None:
+    story = Story(QUEUED, event("visit.answered", 10), event("leg.ended", 70, agent_id=None))
+    assert (story.totals().answered, story.totals().handled, story.totals().talk_ms) == (1, 1, 60_000)

@@ -1,0 +1,181 @@
+"""Contacts in flight of one partition: as objects while they are heard of, as bytes later, and when they are forgotten.
+
+A contact is forgotten once it is closed and its source has moved on by the linger time, or after 14 days without an
+event. `find` decides that for the contact asked for; what is swept besides only saves memory, now and then.
+"""
+
+from collections import defaultdict, deque
+from operator import itemgetter
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+
+from service.domain.contact_record import ContactRecord
+from service.domain.contacts import Contact
+
+PACK_MS: Final = 60_000
+"""A contact that closed so long ago, and was not heard of in the second half of that time, is kept as bytes: it is
+seldom heard of again, and objects cost ten times the memory.
+"""
+
+PACK_EVERY_MS: Final = 1_000
+ABANDONED_CONTACT_MS: Final = 14 * 86_400_000
+"""A contact that never closed is forgotten after this long without an event."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(ContactRecord).decode
+
+Line = deque[tuple[int, str]]
+"""Contacts to be looked at again, each with the time since when it waits."""
+
+
+class SourceState(Struct, array_like=True, gc=False):
+    """What one source delivered in this partition: counts by event type and by quality, and how far its event time has
+    come.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    newest_ms: int = 0
+    received_ms: int = 0
+
+
+class KeptContacts:
+    """The contacts by id, and which changed or went since the last `drain`. `sources` says how far time has come."""
+
+    def __init__(self, sources: dict[str, SourceState], linger_ms: int) -> None:
+        self.sources = sources
+        self._linger_ms = linger_ms
+        self.contacts: dict[str, Contact | bytes] = {}
+        self._opened: defaultdict[str, Line] = defaultdict(deque)
+        self._closed: defaultdict[str, Line] = defaultdict(deque)
+        self._packed: defaultdict[str, deque[tuple[int, str, bytes]]] = defaultdict(deque)
+        self.changed: set[str] = set()
+        self.gone: set[str] = set()
+
+    def find(self, contact_id: str) -> Contact | None:
+        """The contact in flight; None if it is unknown or to be forgotten."""
+        contact = self.contacts.get(contact_id)
+        if contact is None:
+            return None
+        if isinstance(contact, bytes):
+            contact = self.contacts[contact_id] = Contact(_decode(contact))
+        record = contact.record
+        if self.sources[record.source].newest_ms - record.last_ms > self._linger_ms and self._outlived(record):
+            self._forget(contact_id)
+            return None
+        return contact
+
+    def open(self, contact_id: str, name: str, at_ms: int, horizon_ms: int) -> Contact:
+        """A new contact of the source of that name, first heard of at that time."""
+        contact = self.contacts[contact_id] = Contact(ContactRecord(contact_id, name, at_ms, horizon_ms=horizon_ms))
+        self.gone.discard(contact_id)
+        opened = self._opened[name]
+        opened.append((at_ms, contact_id))
+        if opened[0][0] < at_ms - ABANDONED_CONTACT_MS:
+            self._sweep_opened(name)
+        return contact
+
+    def _outlived(self, record: ContactRecord) -> bool:
+        """Whether a contact is to be forgotten: its own source's event time says so, whoever tells of it."""
+        quiet_ms = self.sources[record.source].newest_ms - record.last_ms
+        return quiet_ms > self._linger_ms and (quiet_ms > ABANDONED_CONTACT_MS or record.closed)
+
+    def line_up(self, contact: Contact) -> None:
+        """Have a contact that closed packed and, later, forgotten; do so with those whose time has come."""
+        contact.lined_up = True
+        record = contact.record
+        name = record.source
+        newest_ms, closed, packed = self.sources[name].newest_ms, self._closed[name], self._packed[name]
+        closed.append((record.last_ms, record.contact_id))
+        if closed[0][0] < newest_ms - PACK_MS - PACK_EVERY_MS:
+            self._pack(name, newest_ms)
+        if packed and packed[0][0] < newest_ms - self._linger_ms:
+            self._sweep_packed(name, newest_ms)
+
+    def _pack(self, name: str, newest_ms: int) -> None:
+        """Turn contacts that closed a while ago into bytes; those heard of lately line up again."""
+        contacts, closed, packed = self.contacts, self._closed[name], self._packed[name]
+        before_ms, lately_ms = newest_ms - PACK_MS, newest_ms - PACK_MS // 2
+        while closed and closed[0][0] < before_ms:
+            _, contact_id = closed.popleft()
+            contact = contacts.get(contact_id)
+            if not isinstance(contact, Contact):
+                continue
+            record = contact.record
+            if record.last_ms >= lately_ms:
+                closed.append((newest_ms, contact_id))
+            elif record.closed:
+                raw = contacts[contact_id] = _encode(record)
+                packed.append((record.last_ms, contact_id, raw))
+            else:
+                contact.lined_up = False
+
+    def _sweep_packed(self, name: str, newest_ms: int) -> None:
+        """Forget contacts that closed long ago."""
+        packed, before_ms = self._packed[name], newest_ms - self._linger_ms
+        while packed and packed[0][0] < before_ms:
+            _, contact_id, raw = packed.popleft()
+            kept = self.contacts.get(contact_id)
+            if kept is raw or (kept is not None and self._outlived(_record(kept))):
+                self._forget(contact_id)
+
+    def _sweep_opened(self, name: str) -> None:
+        """Forget contacts that never closed; those that went on are looked at again later."""
+        opened, before_ms = self._opened[name], self.sources[name].newest_ms - ABANDONED_CONTACT_MS
+        while opened and opened[0][0] < before_ms:
+            _, contact_id = opened.popleft()
+            kept = self.contacts.get(contact_id)
+            if kept is None:
+                continue
+            record = _record(kept)
+            if self._outlived(record):
+                self._forget(contact_id)
+            elif not record.closed:
+                opened.append((record.last_ms, contact_id))
+
+    def _forget(self, contact_id: str) -> None:
+        del self.contacts[contact_id]
+        self.changed.discard(contact_id)
+        self.gone.add(contact_id)
+
+    def load(self, contact_id: str, raw: bytes | None) -> None:
+        """Keep what was written before (recovery); None: it was forgotten. `line_up_all` must follow."""
+        if raw is None:
+            self.contacts.pop(contact_id, None)
+        else:
+            self.contacts[contact_id] = raw
+
+    def line_up_all(self) -> None:
+        """After recovery: line the contacts up for forgetting again."""
+        self._closed.clear()
+        self._packed.clear()
+        self._opened.clear()
+        packed = {contact_id: _raw(kept) for contact_id, kept in self.contacts.items()}
+        self.contacts.update(packed)
+        found = [(record.last_ms, record, raw) for raw in packed.values() for record in (_decode(raw),)]
+        for last_ms, record, raw in sorted(found, key=itemgetter(0)):
+            self._opened[record.source].append((last_ms, record.contact_id))
+            if record.closed:
+                self._packed[record.source].append((last_ms, record.contact_id, raw))
+
+    def touch(self, contact_id: str) -> None:
+        """Have the next `drain` give its present value, or that it is gone."""
+        (self.changed if contact_id in self.contacts else self.gone).add(contact_id)
+
+    def drain(self) -> list[tuple[str, bytes | None]]:
+        """What changed since the last call, encoded; None for what is gone."""
+        contacts = self.contacts
+        found: list[tuple[str, bytes | None]] = [(name, _raw(contacts[name])) for name in self.changed]
+        found += [(name, None) for name in self.gone]
+        self.changed.clear()
+        self.gone.clear()
+        return found
+
+
+def _record(kept: Contact | bytes) -> ContactRecord:
+    return _decode(kept) if isinstance(kept, bytes) else kept.record
+
+
+def _raw(kept: Contact | bytes) -> bytes:
+    return kept if isinstance(kept, bytes) else _encode(kept.record)
