@@ -12,7 +12,7 @@ from service.domain.contact_record import ContactRecord
 from service.domain.errors import CONFLICT, DUPLICATE, UNMATCHED
 from service.domain.events import ContactEnded, ContactEvent, LegEvent, VisitEvent, VisitQueued
 from service.domain.facts import Additive, AnyFact, say
-from service.domain.leg_context import context_of
+from service.domain.leg_context import LegContext, context_of
 from service.domain.leg_events import BEGINNING, FILL, NOTHING, learn
 from service.domain.leg_facts import LegFacts, leg_facts, say_changed, say_end, say_new
 from service.domain.legs import Leg
@@ -87,29 +87,54 @@ class Contact:
         if isinstance(event, VisitQueued):
             visit.queue(event, at_ms, floor.queue(event.queue_id).service_level)
             self._say_visit(visit, facts)
+        elif visit.queued_ms is not None and visit.end_ms is None and record.ended_ms is None:
+            visit.end(event, at_ms)
+            if self._say_left(visit, at_ms, facts):
+                return found
         else:
-            found = self._visit_over(visit, event, at_ms, floor, facts)
+            found = self._visit_over(visit, event, at_ms, floor)
+            self._say_visit(visit, facts)
         if visit.agent_id is not None:
             self._leg_of_answer(visit)
         if record.legs:
             self._say_legs(facts)
         return found
 
-    def _visit_over(self, visit: Visit, event: VisitEvent, at_ms: int, floor: Floor, facts: list[AnyFact]) -> Findings:
-        waited = visit.queued_ms is not None and visit.end_ms is None and self.record.ended_ms is None
+    def _visit_over(self, visit: Visit, event: VisitEvent, at_ms: int, floor: Floor) -> Findings:
         found: Findings = () if visit.end(event, at_ms) else (CONFLICT,)
-        if waited and visit.ending != REFUSED:  # that it was offered was said, and stands
-            (offered,) = self.said_of_visits[visit.visit_id]
-            left = visit.departure(offered.scope, offered.arrival_ms, at_ms)
-            self.said_of_visits[visit.visit_id] = (offered, left)
-            facts.append(left)
-            return found
         if visit.queued_ms is None and visit.ending != REFUSED:
             found += (UNMATCHED,)
             if visit.queue_id is not None:
                 visit.fix_level(floor.queue(visit.queue_id).service_level)
-        self._say_visit(visit, facts)
         return found
+
+    def _say_left(self, visit: Visit, at_ms: int, facts: list[AnyFact]) -> bool:
+        """Say that a visit left which waited until now. Returns True if that is all there is to say.
+
+        That it was offered was said, and stands. If its answer begins the contact's first leg, all is known that
+        `context_of` would look for. Other cases take the long way.
+        """
+        if visit.ending == REFUSED:
+            self._say_visit(visit, facts)
+            return False
+        (offered,) = self.said_of_visits[visit.visit_id]
+        scope, queued_ms = offered.scope, offered.arrival_ms
+        left = visit.departure(scope, queued_ms, at_ms)
+        self.said_of_visits[visit.visit_id] = (offered, left)
+        facts.append(left)
+        legs, agent_id, queue_id = self.record.legs, visit.agent_id, visit.queue_id
+        if legs or agent_id is None:
+            return False
+        leg = Leg(visit.leg_id or leg_id_of(visit.visit_id, agent_id), agent_id, visit.visit_id, visit.leg_id, queue_id)
+        legs.append(leg)
+        transferred_in = visit.initiation == "transfer"
+        said = leg_facts(
+            leg, LegContext("agent:" + agent_id, scope, queue_id, queued_ms, at_ms, visit.ring_ms, transferred_in, None)
+        )
+        self.said_of_legs.append(said)
+        self._only = said
+        say_new(said, facts)
+        return True
 
     def _leg_of_answer(self, visit: Visit) -> None:
         """An answer by an agent begins that agent's leg, unless the feed told of it already."""
