@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from api.context import Context, config_version
+from api.context import Context
 from api.live import Hub
 from api.paths import Paths
 from api.problems import add_problem_handlers
@@ -15,6 +15,7 @@ from api.readiness import why_not_ready
 from api.routes import ROUTERS
 from api.settings import ApiSettings
 from api.views import Views
+from service.config_version import ConfigVersions
 from service.domain.settings import Floor
 from service.floor_state import FloorState
 
@@ -29,7 +30,7 @@ def create_app(
     settings = settings or ApiSettings()
     views = Views(state)
     hub = Hub(state, views, settings.stream_clients)
-    context = Context(state, floor, settings, views, hub, config_version(floor))
+    context = Context(state, floor, settings, views, hub, ConfigVersions(floor))
     app = FastAPI(
         title="Floorwalker",
         description="Live state of a contact centre: queues, agents, roll-ups. Undefined is null; times are UTC.",

@@ -1,7 +1,7 @@
 """History by interval: what the state still has, else what `cti.intervals` keeps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from starlette.requests import Request
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api.context import Context
 from api.respond import csv_response, json_response, wants_csv
-from api.views import WINDOW_KPIS, read
+from api.views import WINDOW_KPIS, level_view, read
 from service.domain.calendar import Calendar
 from service.domain.kpis import Kind, Reading
 from service.domain.scopes import AgentScope, Interval, QueueScope
@@ -21,21 +21,23 @@ from service.window_cache import merged
 
 Attribution = Literal["outcome", "arrival"]
 _NOTHING: Final = Totals()
+LEVEL_COLUMNS: Final = tuple(level_view(ServiceLevel()))
 
 
 @dataclass(slots=True)
 class Row:
-    """One interval's totals. `revision` 0: no newer interval has followed yet."""
+    """One interval's totals. `revision` 0: no newer interval has followed yet. `level` was in force at its start."""
 
     start_ms: int
     end_ms: int
     totals: Totals
     revision: int
+    level: ServiceLevel = field(default_factory=ServiceLevel)
 
 
 @dataclass(slots=True)
 class History:
-    """A scope's rows in order, and what is needed to read them."""
+    """A scope's rows in order, and what is needed to read them. `level` is that of the end, for the total."""
 
     kind: Kind
     scope_id: str
@@ -50,8 +52,11 @@ def queue_history(
     context: Context, view: FloorView, queue: QueueScope, bounds_ms: tuple[int, int], attribution: Attribution
 ) -> History:
     """The queue's intervals that begin in the range."""
-    level = context.floor.queue(queue.queue_id).service_level
+    settings = context.floor.queue(queue.queue_id)
     rows = _rows(context, queue.scope, queue.intervals, bounds_ms, attribution)
+    for row in rows:
+        row.level = settings.level_at(row.start_ms)
+    level = settings.level_at(min(bounds_ms[1] - 1, view.now_ms))
     return History("queue", queue.queue_id, rows, attribution, level, context.views.waiting_over(view, queue))
 
 
@@ -102,14 +107,15 @@ def interval_rows(context: Context, view: FloorView, history: History) -> list[d
     for row in history.rows:
         is_open = row.start_ms <= view.now_ms < row.end_ms
         over = history.over if is_open and history.attribution == "outcome" else 0
-        reading = Reading(row.totals, history.level, over_threshold=over, login_seen=history.login_seen)
+        reading = Reading(row.totals, row.level, over_threshold=over, login_seen=history.login_seen)
         result.append(
             {
                 "start": format_moment(row.start_ms),
                 "end": format_moment(row.end_ms),
                 "open": is_open,
                 "revision": row.revision,
-                "config_version": context.config_version,
+                "config_version": context.versions.at(row.start_ms),
+                **(level_view(row.level) if history.kind == "queue" else {}),
                 **read(WINDOW_KPIS[history.kind], reading),
             }
         )
@@ -122,7 +128,8 @@ def to_response(
     """The rows as CSV, or as JSON with the total of the closed and open intervals together."""
     kpis = WINDOW_KPIS[history.kind]
     if wants_csv(request, format_):
-        columns = ["start", "end", "open", "revision", "config_version", *(kpi.name for kpi in kpis)]
+        level = LEVEL_COLUMNS if history.kind == "queue" else ()
+        columns = ["start", "end", "open", "revision", "config_version", *level, *(kpi.name for kpi in kpis)]
         return csv_response(items, columns, f"{history.kind}-intervals")
     over = history.over if any(item["open"] for item in items) and history.attribution == "outcome" else 0
     total = merged([row.totals for row in history.rows])

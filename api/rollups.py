@@ -51,7 +51,7 @@ def queues_view(
     """The roll-up of queues. Agents count once however many of the queues they serve."""
     state = views.state
     ids = [queue.queue_id for queue in queues]
-    levels = [state.floor.queue(queue_id).service_level for queue_id in ids]
+    levels = [state.floor.queue(queue_id).level_at(view.now_ms) for queue_id in ids]
     level, mixed = common_level(levels, state.floor.default_queue.service_level)
     now = view.queue_now(queues, state.staff.of_queues(ids), level)
 

@@ -53,7 +53,7 @@ class Views:
 
     def __init__(self, state: FloorState) -> None:
         self.state = state
-        self._kept: dict[tuple[str, str], tuple[Totals, int, Values]] = {}
+        self._kept: dict[tuple[str, str], tuple[Totals, int, ServiceLevel, Values]] = {}
 
     def head(self, view: FloorView) -> dict[str, Any]:
         """When the answer is of, and how old the newest event in it is (null before the first)."""
@@ -64,7 +64,7 @@ class Views:
     ) -> dict[str, Any]:
         """QueueView without `as_of` and `staleness_seconds`."""
         settings = self.state.floor.queue(queue.queue_id)
-        level = settings.service_level
+        level = settings.level_at(view.now_ms)
         now = view.queue_now([queue], self.state.staff.of_queue(queue.queue_id), level)
         return {
             "id": queue.queue_id,
@@ -86,15 +86,15 @@ class Views:
         totals = view.queue_totals(queue, window)
         key = (queue.scope, window)
         kept = self._kept.get(key)
-        if kept is None or kept[0] is not totals or kept[1] != over:
+        if kept is None or kept[0] is not totals or kept[1] != over or kept[2] is not level:
             values = read(WINDOW_KPIS["queue"], Reading(totals, level, over_threshold=over))
-            kept = self._kept[key] = (totals, over, values)
-        values = kept[2]
+            kept = self._kept[key] = (totals, over, level, values)
+        values = kept[3]
         return values if fields is None else {name: value for name, value in values.items() if name in fields}
 
     def routing(self, view: FloorView, queue: QueueScope) -> dict[str, Any]:
         """The small view for routing."""
-        level = self.state.floor.queue(queue.queue_id).service_level
+        level = self.state.floor.queue(queue.queue_id).level_at(view.now_ms)
         staff = self.state.staff.of_queue(queue.queue_id)
         now = view.queue_now([queue], staff, level)
         values = self._window(view, queue, "15m", level, now.over_threshold, None)

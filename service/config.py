@@ -13,13 +13,14 @@ from service.config_sections import (
     QueueConfig,
     Seconds,
     Section,
+    ServiceLevelConfig,
     SiteConfig,
     SourceConfig,
 )
 from service.config_source import ConfigError, Location, Source, read_source
 from service.domain import settings as domain
 from service.settings import ProcessSettings
-from service.timetext import parse_interval_ms
+from service.timetext import parse_interval_ms, parse_moment_ms
 
 
 class Config(Section):
@@ -97,7 +98,24 @@ class Config(Section):
             group=full.group,
             service_level=full.service_level.service_level(),
             configured=configured,
+            later_levels=tuple(self._later_levels(full)),
         )
+
+    def _later_levels(self, queue: QueueConfig) -> Iterator[tuple[int, domain.ServiceLevel]]:
+        """Yield the service levels that follow the first one, each on top of the one before it, in order of time."""
+        site = self._site(queue.site).site("")
+        moments = {
+            parse_moment_ms(moment, site.timezone, site.day_starts_at_minutes): change
+            for moment, change in queue.service_level_from.items()
+        }
+        said = _said(queue.service_level)
+        for from_ms, change in sorted(moments.items()):
+            said = _overlay(said, _said(change))
+            yield from_ms, ServiceLevelConfig.model_validate(said).service_level()
+
+    def _site(self, name: str | None) -> SiteConfig:
+        """The site named, else the only one there is, else the default."""
+        return self.sites.get(name or self.single_site or "") or self.defaults.site or SiteConfig()
 
     def _agent(self, key: str, agent: AgentConfig, *, configured: bool) -> domain.Agent:
         full = AgentConfig.model_validate(_overlay(_said(self.defaults.agent), _said(agent)))

@@ -9,7 +9,7 @@ from service.adapters import ADAPTERS
 from service.adapters.mapping import CallRecordsMapping
 from service.domain import settings as domain
 from service.domain.events import Channel
-from service.timetext import parse_minutes_of_day, parse_zone
+from service.timetext import parse_minutes_of_day, parse_moment_ms, parse_zone
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
@@ -69,13 +69,25 @@ class ServiceLevelConfig(Section):
 
 
 class QueueConfig(Section):
-    """A business queue. What it does not say comes from `defaults.queue`; `site` null: the only site there is."""
+    """A business queue. What it does not say comes from `defaults.queue`; `site` null: the only site there is.
+
+    `service_level_from` has what changes in the service level, by the moment from which it holds: a date (the start of
+    the site's business day) or an RFC 3339 time.
+    """
 
     name: str | None = None
     site: str | None = None
     channel: Channel = "voice"
     group: str | None = None
     service_level: ServiceLevelConfig = ServiceLevelConfig()
+    service_level_from: dict[str, ServiceLevelConfig] = {}
+
+    @field_validator("service_level_from")
+    @classmethod
+    def _moments(cls, changes: dict[str, ServiceLevelConfig]) -> dict[str, ServiceLevelConfig]:
+        for moment in changes:
+            parse_moment_ms(moment, "UTC")
+        return changes
 
 
 class AgentConfig(Section):

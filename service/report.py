@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.adapters import Rejected
+from service.config_version import ConfigVersions
 from service.domain.aggregate import AggregateStore
 from service.domain.calendar import Calendar, Calendars
 from service.domain.correlate import CorrelateStore
@@ -101,6 +102,7 @@ def build_report(recording: Recording, floor: Floor, options: ReportOptions) -> 
         "interval_seconds": options.interval_ms // 1000,
         "attribution": options.attribution,
         "cut_off": rfc3339(run.cut_ms),
+        "config_version": ConfigVersions(floor).at(run.cut_ms),
         "queues": dict(sorted(queues.items())),
         "agents": dict(sorted(agents.items())),
         "quality": _quality(run, recording.rejected),
@@ -122,10 +124,11 @@ def _in_zone(floor: Floor, options: ReportOptions) -> Floor:
 
 def _queue(run: _Run, queue: QueueScope, staff: dict[str, int]) -> dict[str, Any]:
     """One queue's block. A bucket's `waiting` are the visits enqueued in it and open at the cut-off."""
-    level = run.floor.queue(queue.queue_id).service_level
+    settings = run.floor.queue(queue.queue_id)
     buckets = run.buckets(queue)
 
     def read(totals: Totals, since_ms: int, until_ms: int, now: bool = False) -> dict[str, Any]:
+        level = settings.level_at(run.cut_ms if now else since_ms)
         part = QueueScope(queue.scope)
         part.waiting = {v: w for v, w in queue.waiting.items() if since_ms <= w.queued_ms < until_ms}
         waiting = WaitingNow([part], run.cut_ms)

@@ -85,7 +85,7 @@ class Contact:
             record.visits.append(visit)
         found: Findings = ()
         if isinstance(event, VisitQueued):
-            visit.queue(event, at_ms, floor.queue(event.queue_id).service_level)
+            visit.queue(event, at_ms, floor.queue(event.queue_id).level_at(at_ms))
             self._say_visit(visit, facts)
         elif visit.queued_ms is not None and visit.end_ms is None and record.ended_ms is None:
             visit.end(event, at_ms)
@@ -105,7 +105,7 @@ class Contact:
         if visit.queued_ms is None and visit.ending != REFUSED:
             found += (UNMATCHED,)
             if visit.queue_id is not None:
-                visit.fix_level(floor.queue(visit.queue_id).service_level)
+                visit.fix_level(floor.queue(visit.queue_id).level_at(visit.arrival_ms()))
         return found
 
     def _say_left(self, visit: Visit, at_ms: int, facts: list[AnyFact]) -> bool:

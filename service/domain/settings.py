@@ -47,7 +47,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A business queue. `configured` is False for one first seen in the stream; it then has the defaults."""
+    """A business queue. `configured` is False for one first seen in the stream; it then has the defaults.
+
+    `later_levels` are the service levels that take the place of `service_level`, each from a moment on (ms, ascending).
+    """
 
     queue_id: str
     name: str = ""
@@ -56,6 +59,16 @@ class Queue:
     group: str | None = None
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
     configured: bool = False
+    later_levels: tuple[tuple[int, ServiceLevel], ...] = ()
+
+    def level_at(self, at_ms: int) -> ServiceLevel:
+        """The service level in force at a moment."""
+        level = self.service_level
+        for from_ms, later in self.later_levels:
+            if at_ms < from_ms:
+                break
+            level = later
+        return level
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from service.config_version import ConfigVersions
 from tests.unit.api.floors import Centre, get
 
 
@@ -20,7 +21,7 @@ async def test_intervals_of_the_day_have_a_total_a_revision_and_the_configuratio
     assert body["total"]["offered"] == 4
     assert body["items"][0]["revision"] >= 1
     assert body["items"][1]["revision"] == 0
-    assert {item["config_version"] for item in body["items"]} == {centre.app().state.context.config_version}
+    assert {item["config_version"] for item in body["items"]} == {ConfigVersions(centre.floor).at(centre.now_ms)}
 
 
 async def test_only_the_open_interval_counts_who_waits_too_long(centre: Centre) -> None:
