@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from faust.types import TP, EventT
@@ -21,6 +22,7 @@ class Contiguity:
         """Nothing is expected yet."""
         self._app = app
         self._sought: dict[TP, int] = {}
+        self._begins: dict[TP, int] = {}
         self.jumps: Counter[TP] = Counter()
         self.expired: Counter[TP] = Counter()
 
@@ -32,6 +34,7 @@ class Contiguity:
         them (retention), that is logged and counted, and the batch is accepted.
         """
         tp, batch, consumer = event.message.tp, batch_of(event), consumer_of(self._app)
+        expected = expected if expected is not None else self._begins.get(tp)
         if expected is None or batch.start_offset <= expected:
             self._sought.pop(tp, None)
             return True
@@ -48,3 +51,18 @@ class Contiguity:
             self._sought[tp] = expected
             await consumer.seek_back(tp, expected)
         return False
+
+    async def start_again(self, events: Sequence[EventT[Any]], marked: int | None) -> None:
+        """Have a partition delivered again from the mark on, or from the first of these batches if there is no mark.
+
+        `events` are all its batches that were delivered and not acknowledged, in their order; they are given up, as are
+        those that are queued behind them.
+        """
+        tp, consumer = events[0].message.tp, consumer_of(self._app)
+        start = marked if marked is not None else batch_of(events[0]).start_offset
+        if marked is None:
+            self._begins[tp] = start
+        self._sought[tp] = start
+        await consumer.seek_back(tp, start)  # before giving up the events, since a rebalance waits for those
+        for event in events:
+            consumer.discard(event.message)

@@ -10,6 +10,7 @@ from faust.tables.manager import TableManager
 from faust.tables.table import Table
 from faust.types import TP, EventT
 
+from streams import changelog
 from streams.batch_app import FloorwalkerApp
 from streams.crash import crash_on_error, end_process
 from streams.fetches import Batch
@@ -101,6 +102,27 @@ class BatchTable(Table[bytes, bytes], Generic[S]):
         for partition in list(self._writers):
             self._retire_writer(partition)
 
+    async def reload(self, partition: int) -> tuple[list[EventT[Any]], list[asyncio.Future[Any]]]:
+        """Replace a store that an exception has left half changed by what its changelog says.
+
+        Returns the events that the writer has not acknowledged, in their order, and the facts that were sent for what
+        is undone now; ask for store and writer again. Raises TimeoutError, KafkaError.
+        """
+        halted = self._writers[partition]
+        events, facts = await halted.halt()
+        tp = TP(self.changelog_topic_name, partition)
+        store = self._store_factory(partition)
+        await changelog.read_changelog(self.app, tp, halted.next_offset, store.load)
+        self._stores[partition] = store
+        self._start_writer(tp, halted.next_offset)
+        return events, facts
+
+    def _start_writer(self, tp: TP, next_offset: int) -> None:
+        store = self._stores[tp.partition]
+        writer = Writer(self.app, tp, store, min_interval_ms=self._min_flush_interval_ms)
+        writer.start(next_offset)
+        self._writers[tp.partition] = writer
+
     def _drop(self, partition: int) -> None:
         if partition in self._writers:
             self._retire_writer(partition)
@@ -136,10 +158,7 @@ class BatchTable(Table[bytes, bytes], Generic[S]):
         """Start the writers at the end of the changelog."""
         ends = cast(TableManager, self.app.tables).recovery.active_highwaters
         for tp in active_tps:
-            partition = tp.partition
-            writer = Writer(self.app, tp, self._stores[partition], min_interval_ms=self._min_flush_interval_ms)
-            writer.start(max(self._applied.get(partition, 0), ends[tp] + 1))
-            self._writers[partition] = writer
+            self._start_writer(tp, max(self._applied.get(tp.partition, 0), ends[tp] + 1))
         await self.call_recover_callbacks()
 
     async def _finish_writing(self, app: Any, *args: Any, **kwargs: Any) -> None:

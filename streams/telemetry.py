@@ -19,6 +19,14 @@ class Telemetry:
         self._rejected = Counter(
             "floorwalker_worker_rejected", "Records sent to the dead letter.", ["reason"], registry=self.registry
         )
+        self._poison = Counter(
+            "floorwalker_poison", "Records that the code failed on: set aside, a fault to report.", ["topic"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._misrouted = Counter(
+            "floorwalker_worker_misrouted", "Records moved to the partition of their key.", ["topic"],
+            registry=self.registry,
+        )  # fmt: skip
         self._age = Histogram(
             "floorwalker_worker_record_age_seconds", "Age of a batch's newest record when it was processed.", ["topic"],
             buckets=AGE_EDGES, registry=self.registry,
@@ -38,6 +46,15 @@ class Telemetry:
     def rejected(self, reason: str) -> None:
         """A record went to the dead letter."""
         self._rejected.labels(reason).inc()
+
+    def poison(self, topic: str) -> None:
+        """A record of the topic was set aside because our code failed on it; also counted as rejected."""
+        self._poison.labels(topic).inc()
+        self._rejected.labels("poison").inc()
+
+    def misrouted(self, topic: str) -> None:
+        """A record of the topic was moved to the partition of its key."""
+        self._misrouted.labels(topic).inc()
 
     def serve(self, port: int) -> None:
         """Serve /metrics on 127.0.0.1. Raises OSError if the port is taken."""

@@ -58,6 +58,19 @@ def _in_flight(message: Message) -> InFlight | None:
     return cast(InFlight | None, message.checksum)
 
 
+class _NothingRead(dict[TP, int | None]):
+    """In the place of the offsets from which on Faust delivers a partition: it always delivers.
+
+    Faust notes an offset when a delivery is over, hence also one from before a seek that happened meanwhile, and then
+    drops what was sought. Marks and `Contiguity` know better what has been processed.
+    """
+
+    def __getitem__(self, tp: TP) -> int | None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None: ...
+
+
 class Consumer(driver.Consumer):
     """Consumer with its own position per partition: a deque of the batches in flight, not lists of single offsets."""
 
@@ -71,6 +84,7 @@ class Consumer(driver.Consumer):
         self._open_for = -1
         self.earliest: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
+        self._read_offset = _NothingRead()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)

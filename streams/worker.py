@@ -20,7 +20,8 @@ from service.errors import FailedError, UsageError
 from service.settings import ProcessSettings
 from service.topics import TOPICS, Topic, describe_topics
 from streams.batch_app import FloorwalkerApp
-from streams.processors import CONTACTS, EVENTS, FACTS, STATE, add_processors
+from streams.correlate import EVENTS, FACTS
+from streams.processors import CONTACTS, STATE, add_processors
 from streams.settings import floorwalker_app
 from streams.telemetry import Telemetry
 

@@ -57,6 +57,8 @@ class Writer:
         self._urgent = asyncio.Event()
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
+        self._halted = False
+        self._repairing = False
         self.next_offset = 0
         self.flushes = 0
         self.records_written = 0
@@ -71,6 +73,22 @@ class Writer:
         """Stop at once; what is not flushed will be done again by the partition's next owner."""
         if self._task is not None:
             self._task.cancel()
+
+    async def halt(self) -> tuple[list[EventT[Any]], list[asyncio.Future[Any]]]:
+        """Let a flush under way finish and begin no other: the store is not to be written any more.
+
+        Returns the events and the facts that were added and are in no flush.
+        """
+        self._halted = True
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._flushing)
+        self.stop()
+        if self._repairing:
+            end_process(f"{self._tp}: a stranger's writing was to be put right from a store that is lost")
+        events, self._events = self._events, []
+        facts, self._facts = self._facts, []
+        self._pending = 0
+        return events, facts
 
     @property
     def idle(self) -> bool:
@@ -105,6 +123,8 @@ class Writer:
     async def _run(self) -> None:
         while True:
             await self._work.wait()
+            if self._halted:
+                return
             started = time.monotonic()
             await self._flush()
             await self._pause(self._min_interval - (time.monotonic() - started))
@@ -145,7 +165,8 @@ class Writer:
         expected, self.next_offset = self.next_offset, base_offset + len(records)
         self.flushes += 1
         self.records_written += len(records)
-        if base_offset != expected:
+        self._repairing = base_offset != expected
+        if self._repairing:
             await self._repair(expected, base_offset, generation)
 
     async def _repair(self, expected: int, base_offset: int, generation: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from service.domain import state_keys as keys
 from service.domain.agents import STATES, Change, Shown
 from service.domain.buckets import NO_SPAN
+from service.domain.errors import FactFailed
 from service.domain.facts import (
     AfterCall,
     AgentInput,
@@ -84,23 +85,27 @@ class AggregateStore(StateFeed):
         """Apply facts from `start` on, until `most_keys` more keys are to be written; returns where to go on.
 
         It stops only between two events, since a mark can say no less. Facts that are in already are passed over.
+        Raises FactFailed; the state is half changed then, and the store must be given up.
         """
         offsets, facts, apply = batch.offsets, batch.facts, self._apply
         applied = self.mark.applied.get(batch.partition, -1)
         limit = self.pending_keys() + most_keys
         index, end = start, len(facts)
-        while index < end:
-            offset = offsets[index]
-            if offset > applied:
-                fact = facts[index]
-                apply[type(fact)](fact)
-            index += 1
-            if index % KEYS_CHECKED_EVERY == 0 and self.pending_keys() > limit:
-                while index < end and offsets[index] == offset:
-                    if offset > applied:
-                        apply[type(facts[index])](facts[index])
-                    index += 1
-                break
+        try:
+            while index < end:
+                offset = offsets[index]
+                if offset > applied:
+                    fact = facts[index]
+                    apply[type(fact)](fact)
+                index += 1
+                if index % KEYS_CHECKED_EVERY == 0 and self.pending_keys() > limit:
+                    while index < end and offsets[index] == offset:
+                        if offset > applied:
+                            apply[type(facts[index])](facts[index])
+                        index += 1
+                    break
+        except Exception as error:
+            raise FactFailed(index) from error
         if index > start:
             self.mark.applied[batch.partition] = max(applied, offsets[index - 1])
         if index == end:

@@ -12,6 +12,7 @@ REASONS: Final[dict[str, str]] = {
     "bad_field": "A field has the wrong type or an impossible value.",
     "bad_timestamp": "The event time is missing, unreadable, before 1990 or in the far future.",
     "skipped": "The mapping says to leave this row out.",
+    "poison": "Our own code failed on it, which is a fault to report: the traceback is kept with it.",
     "late": "The event is older than its source's contacts are remembered: it may be one already counted.",
 }
 """Reasons of the core and the shipped adapters; a call-records mapping may add its own words (such as `phantom`)."""
@@ -26,6 +27,14 @@ EARLIEST_MS: Final = 631_152_000_000
 
 FAR_FUTURE_MS: Final = 366 * 86_400_000
 """An event further ahead of the clock than this is a broken timestamp, not a skewed clock."""
+
+
+class FactFailed(Exception):
+    """Applying the fact at `index` of a batch raised what this is raised from; the state is half changed."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"fact {index}")
+        self.index = index
 
 
 class InvalidEvent(Exception):

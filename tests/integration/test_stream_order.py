@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from service.domain.codec import decode_event, record_key
 from service.embedded import EmbeddedBroker
-from tests.support.stream_run import ROOT, Record, Source, StreamRun
+from tests.support.mornings import CONFIG, Event, record, simulated
+from tests.support.stream_run import Source, StreamRun
 
-CONFIG = ROOT / "tests" / "golden" / "reports" / "canonical.yaml"
 SEEDS = range(5)
 ARRIVAL_SPREAD_MS = 10_000
 ID_FIELDS = (
     "event_id", "source", "contact_id", "visit_id", "leg_id", "agent_id", "queue_id", "to_queue_id", "from_queue_id",
     "parent_contact_id", "customer_ref",
 )  # fmt: skip
-
-Event = dict[str, Any]
 
 
 @pytest.fixture
@@ -40,21 +34,13 @@ def broker(embedded_broker: EmbeddedBroker) -> Iterator[EmbeddedBroker]:
 @pytest.fixture(scope="module")
 def morning() -> list[Event]:
     """Three hours of a simulated centre."""
-    command = [sys.executable, "-m", "service.main", "simulate", "--queues", "3", "--agents", "10", "--rate", "80"]
-    command += ["--seed", "7", "--start", "2025-11-17T08:00", "--duration", "3h"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return simulated()
 
 
 def recording(events: list[Event], folder: Path) -> Source:
     file = folder / "recording.jsonl"
     file.write_text("".join(json.dumps(event) + "\n" for event in events))
     return Source([file], "canonical", CONFIG)
-
-
-def record(event: Event) -> Record:
-    raw = json.dumps(event).encode()
-    return record_key(decode_event(raw)).encode(), raw
 
 
 async def test_a_recording_that_is_fed_twice_counts_once(

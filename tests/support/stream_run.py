@@ -31,6 +31,9 @@ LARGEST_RECORD_BYTES = 4 << 20
 API_TIMEOUT_S = 10.0
 
 Record = tuple[bytes | None, bytes | None]
+Placed = tuple[bytes | None, bytes | None, int | None]
+"""A record and the partition it is to be in."""
+
 Place = tuple[int, int]
 """Partition and offset of a record."""
 
@@ -93,15 +96,18 @@ class StreamRun:
 
     # --- processes --------------------------------------------------------------------------------------------------
 
-    def start_worker(self) -> Child:
-        """Start one more worker with a data directory of its own; its output is in a file beside it."""
+    def start_worker(self, *more: str, module: str = "service.main") -> Child:
+        """Start one more worker with a data directory of its own; its output is in a file beside it.
+
+        `more` are further options; `module` is run in the command's place.
+        """
         self._started += 1
         name = f"worker-{self._started}"
         arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config)]
         arguments += ["--data-dir", str(self.folder / name), "--session-timeout-seconds", "2"]
         if self.embedded:
             arguments.append("--embedded")
-        return self._processes.start(name, "worker", *arguments)
+        return self._processes.start_module(name, module, "worker", *arguments, *more)
 
     def start_api(self) -> None:
         """Start an API whose clock is the newest event."""
@@ -114,6 +120,20 @@ class StreamRun:
         """Kill -9 a worker."""
         os.kill(child.pid, signal.SIGKILL)
         self._processes.stop(child)
+
+    async def stop_worker(self, child: Child) -> int | None:
+        """SIGTERM; returns the exit code."""
+        await asyncio.to_thread(self._processes.stop, child)
+        return child.exit_code
+
+    async def until_ended(self, child: Child, timeout_s: float = 30.0) -> int:
+        """Wait for a worker that ends by itself; returns its exit code."""
+        deadline = time.monotonic() + timeout_s
+        while child.exit_code is None:
+            assert time.monotonic() < deadline, f"{child.name} still runs\n{self.logs()}"
+            await self.feed.read()
+        self._processes.stop(child)
+        return child.exit_code
 
     def check(self) -> None:
         """Raise ChildDied if a process ended by itself."""
@@ -137,6 +157,10 @@ class StreamRun:
 
     async def send(self, records: Sequence[Record], topic: str = EVENTS) -> list[Place]:
         """Append records as they are, in their order within a key; returns where each of them is."""
+        return await self.send_to([(key, value, None) for key, value in records], topic)
+
+    async def send_to(self, records: Sequence[Placed], topic: str = EVENTS) -> list[Place]:
+        """Append records to the partitions they name; None: the key's."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, acks="all", linger_ms=20, max_batch_size=1 << 20,
             max_request_size=2 * LARGEST_RECORD_BYTES, enable_idempotence=not self.embedded,
@@ -144,7 +168,7 @@ class StreamRun:
         await producer.start()
         try:
             written = await asyncio.gather(
-                *[await producer.send(topic, value=value, key=key) for key, value in records]
+                *[await producer.send(topic, value, key, partition) for key, value, partition in records]
             )
         finally:
             await producer.stop()

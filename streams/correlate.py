@@ -1,0 +1,147 @@
+"""CORRELATE: the agent that turns the events of a partition into facts. A thin shell around the domain."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from typing import Any
+from zlib import crc32
+
+import msgspec
+from faust.types import TP, EventT, StreamT
+
+from service.domain.correlate import CorrelateStore
+from service.domain.errors import InvalidEvent
+from service.domain.facts import AnyFact, FactBatch, encode_batch
+from streams import dead_letters
+from streams.batch_app import FloorwalkerApp
+from streams.contiguity import Contiguity
+from streams.fetches import RawRecord
+from streams.misrouted import Misrouted
+from streams.poison import Poisoned, Quarantine
+from streams.producer import BatchProducer
+from streams.tables import BatchTable
+from streams.telemetry import Telemetry
+from streams.transport import batch_of, batches
+from streams.writer import Writer
+
+EVENTS, FACTS = "cti.events", "cti.facts"
+
+PART = 256
+"""Events applied before a flush may be cut; a mark is valid between any two events."""
+
+
+def partition_of(scope: str, partitions: int) -> int:
+    """The partition of `cti.facts` and `cti.state` that a scope belongs to."""
+    return crc32(scope.encode()) % partitions
+
+
+class FactRouter:
+    """Facts of one source partition on their way, sorted by target partition."""
+
+    def __init__(self, source: int, partitions: int) -> None:
+        """Nothing to send yet."""
+        self._source = source
+        self._partitions = partitions
+        self._target: dict[str, int] = {}
+        self._batches: dict[int, FactBatch] = {}
+
+    def add(self, offset: int, facts: list[AnyFact]) -> None:
+        """Take the facts that the record at `offset` gave."""
+        for fact in facts:
+            scope = fact.scope
+            target = self._target.get(scope)
+            if target is None:
+                target = self._target[scope] = partition_of(scope, self._partitions)
+            batch = self._batches.get(target)
+            if batch is None:
+                batch = self._batches[target] = FactBatch(self._source, 0, [], [])
+            batch.offsets.append(offset)
+            batch.facts.append(fact)
+
+    def send(self, producer: BatchProducer, newest_ms: int) -> list[Future[Any]]:
+        """Send what was added, one record a target, and begin anew; event time has come to `newest_ms`."""
+        for batch in self._batches.values():
+            batch.newest_ms = newest_ms
+        sent = [producer.send_facts(FACTS, to, encode_batch(batch)) for to, batch in self._batches.items()]
+        self._batches.clear()
+        return sent
+
+
+class Correlate:
+    """The stage: `run` is the agent."""
+
+    def __init__(
+        self, app: FloorwalkerApp, table: BatchTable[CorrelateStore], partitions: int, telemetry: Telemetry
+    ) -> None:
+        """`table` is the contacts; all topics have so many `partitions`."""
+        self._producer = app.batch_producer
+        self._table = table
+        self._partitions = partitions
+        self._telemetry = telemetry
+        self._contiguity = Contiguity(app)
+        self._misrouted = Misrouted(app.batch_producer, EVENTS, partitions)
+        self._quarantine = Quarantine(table, self._contiguity, lambda store: store.mark.next_offset)
+
+    async def run(self, stream: StreamT[Any]) -> None:
+        """Work off batches until cancelled."""
+        async for event in batches(stream):
+            partition, batch = event.message.partition, batch_of(event)
+            store, writer = self._table.store(partition), self._table.writer(partition)
+            await writer.ready()
+            if not await self._contiguity.accepts(event, store.mark.next_offset or None):
+                continue
+            try:
+                await self._apply(event, store, writer)
+            except Poisoned as found:
+                await self._quarantine.roll_back(event, found)
+            else:
+                self._telemetry.consumed(EVENTS, partition, len(batch), batch[-1].timestamp if batch else 0)
+
+    async def _apply(self, event: EventT[Any], store: CorrelateStore, writer: Writer) -> None:
+        """Apply a batch and hand it to the writer, part by part. Raises Poisoned."""
+        tp, batch, producer = event.message.tp, batch_of(event), self._producer
+        router = FactRouter(tp.partition, self._partitions)
+        aside = {*self._quarantine.offsets(tp), *self._misrouted.find(tp.partition, batch)}
+        sent: list[Future[Any]] = []
+        done, before = store.mark.next_offset, store.pending_keys()
+        for number, record in enumerate(batch, 1):
+            offset = record.offset
+            if offset >= done and not (offset in aside and self._set_aside(tp, store, record, sent)):
+                try:
+                    router.add(offset, store.take(record.value or b"", record.timestamp, offset))
+                except InvalidEvent as error:
+                    self._reject(tp, record, error, sent)
+                except MemoryError:
+                    raise  # not the record's fault: the process ends
+                except Exception as error:
+                    raise self._poisoned(tp, record, error, sent) from error
+            if number % PART == 0 and number < len(batch):
+                writer.add(None, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
+                sent = []
+                await writer.ready()
+                before = store.pending_keys()
+        store.pass_over(batch.next_offset)
+        for seen in store.source_facts():
+            router.add(batch.next_offset - 1, [msgspec.structs.replace(seen, partition=tp.partition)])
+        writer.add(event, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
+
+    def _set_aside(self, tp: TP, store: CorrelateStore, record: RawRecord, sent: list[Future[Any]]) -> bool:
+        """Pass over a record that is poison or belongs elsewhere; False if it is to be applied all the same."""
+        if record.offset not in self._quarantine.offsets(tp):
+            key = self._misrouted.right_key(tp.partition, record)
+            if key is None:
+                return False
+            if self._quarantine.told(tp) <= record.offset:
+                self._telemetry.misrouted(tp.topic)
+                sent.append(self._misrouted.move(tp.partition, record, key))
+        store.pass_over(record.offset + 1)
+        return True
+
+    def _reject(self, tp: TP, record: RawRecord, error: InvalidEvent, sent: list[Future[Any]]) -> None:
+        if self._quarantine.told(tp) <= record.offset:
+            self._telemetry.rejected(error.reason)
+            sent.append(dead_letters.reject(self._producer, tp, record, error))
+
+    def _poisoned(self, tp: TP, record: RawRecord, error: Exception, sent: list[Future[Any]]) -> Poisoned:
+        self._telemetry.poison(tp.topic)
+        return Poisoned(record.offset, None, [*sent, dead_letters.poison(self._producer, tp, record, error)])

@@ -1,0 +1,78 @@
+"""A `floorwalker` with faults put in, to be run as `python -m tests.support.failing_worker worker ...`.
+
+An event whose id begins with `poison-` raises after the contact was changed; a fact for `queue-with-poison` raises
+after it was added to that queue and to another one. `FLOORWALKER_TEST_DIE_IN_RELOAD=1` has the process killed when it
+has read half of the changelog to undo that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from service.domain.aggregate import AggregateStore
+from service.domain.correlate import CorrelateStore
+from service.domain.facts import Offered
+from service.main import main
+from streams import changelog
+from streams.producer import Record
+
+POISON_EVENT = "poison"
+POISON_QUEUE = "queue-with-poison"
+OTHER_QUEUE = "sales"
+DIE = "FLOORWALKER_TEST_DIE_IN_RELOAD"
+
+
+class Bug(Exception):
+    """What a fault of the code raises."""
+
+
+def fail_on_poison_events() -> None:
+    take = CorrelateStore.take
+    marker = f'"{POISON_EVENT}-'.encode()
+
+    def take_or_fail(self: CorrelateStore, raw: bytes, received_ms: int, offset: int) -> Any:
+        facts = take(self, raw, received_ms, offset)
+        if marker in raw:
+            raise Bug("half of the contact has changed")
+        return facts
+
+    CorrelateStore.take = take_or_fail  # type: ignore[method-assign]
+
+
+def fail_on_poison_facts() -> None:
+    offered = AggregateStore._offered
+
+    def offered_or_fail(self: AggregateStore, fact: Offered) -> None:
+        offered(self, fact)
+        if fact.scope == f"queue:{POISON_QUEUE}":
+            offered(self, msgspec.structs.replace(fact, scope=f"queue:{OTHER_QUEUE}"))
+            raise Bug("half of the state has changed")
+
+    AggregateStore._offered = offered_or_fail  # type: ignore[method-assign]
+
+
+def die_in_reload() -> None:
+    read = changelog.read_changelog
+
+    async def read_half(app: Any, tp: Any, end: int, load: Any) -> None:
+        def load_or_die(records: Sequence[Record]) -> None:
+            load(records[: len(records) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        await read(app, tp, end, load_or_die)
+
+    changelog.read_changelog = read_half
+
+
+if __name__ == "__main__":
+    fail_on_poison_events()
+    fail_on_poison_facts()
+    if os.environ.get(DIE) == "1":
+        die_in_reload()
+    sys.exit(main())

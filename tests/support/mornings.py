@@ -1,0 +1,29 @@
+"""Three hours of a simulated centre as canonical events, for tests that change what arrives."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from service.domain.codec import decode_event, record_key
+from tests.support.stream_run import ROOT, Record
+
+CONFIG = ROOT / "tests" / "golden" / "reports" / "canonical.yaml"
+
+Event = dict[str, Any]
+
+
+def simulated(seed: int = 7, *, contacts_per_hour: int = 80) -> list[Event]:
+    """With logins, pauses, holds, after-call work, transfers and callbacks."""
+    command = [sys.executable, "-m", "service.main", "simulate", "--queues", "3", "--agents", "10", "--rate"]
+    command += [str(contacts_per_hour), "--seed", str(seed), "--start", "2025-11-17T08:00", "--duration", "3h"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def record(event: Event) -> Record:
+    """The record of `cti.events` that carries the event."""
+    raw = json.dumps(event).encode()
+    return record_key(decode_event(raw)).encode(), raw
