@@ -12,7 +12,7 @@ DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),--seconds $(SECOND
 SERIAL := $(wildcard tests/integration tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick lint bench kafka-jars lock clean
+.PHONY: help install demo test test-quick crash lint bench kafka-jars lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: lint test-quick ## Check style, types and imports, then run all tests: qui
 
 test-quick: $(VENV)/.installed-dev ## Run the tests that need neither broker nor browser
 	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(SERIAL)) tests
+
+crash: $(VENV)/.installed-dev ## Run the long tests of failures, on both brokers: some minutes
+	$(BIN)/python -m pytest -m crash $(SERIAL)
 
 lint: $(VENV)/.installed-dev ## Check style, types and import directions
 	$(BIN)/ruff check .

@@ -63,10 +63,18 @@ class EventProducer:
             if error is None:
                 raise self._failed(trouble) from trouble
 
-    def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        """Send one record; waits while too many are in flight. Raises FailedError."""
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
+    ) -> None:
+        """Send one record; waits while too many are in flight. `partition` None: the key's. Raises FailedError."""
         try:
-            self._waiting.append(self._producer.send(topic, key=key, value=value, headers=list(headers)))
+            sent = self._producer.send(topic, key=key, value=value, headers=list(headers), partition=partition)
+            self._waiting.append(sent)
         except KafkaError as error:
             raise self._failed(error) from error
         self.settle(at_most=IN_FLIGHT)

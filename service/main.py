@@ -3,7 +3,16 @@
 import sys
 from collections.abc import Sequence
 
-from service import cli_bench, cli_compare, cli_config, cli_demo, cli_ingest, cli_report, cli_topics
+from service import (
+    cli_bench,
+    cli_compare,
+    cli_config,
+    cli_dead_letters,
+    cli_demo,
+    cli_ingest,
+    cli_report,
+    cli_topics,
+)
 from service.cli import Command, run_command_line
 from service.cli_processes import API, WORKER, process_command
 from service.config import Config
@@ -13,6 +22,7 @@ from service.simulate import cli as cli_simulate
 GROUPS = {
     "config": "check a configuration",
     "topics": "create and describe the topics",
+    "dead-letters": "show and replay what was rejected",
 }
 
 
@@ -37,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     *cli_ingest.COMMANDS,
     *cli_simulate.COMMANDS,
     *cli_topics.COMMANDS,
+    *cli_dead_letters.COMMANDS,
     *cli_config.COMMANDS,
     *cli_bench.COMMANDS,
 )

@@ -75,6 +75,10 @@ class Child:
         lines = self.log_text().splitlines()[-_LINES_SHOWN:]
         return "\n".join(f"  {self.name}: {line}" for line in lines) or f"  {self.name}: wrote nothing"
 
+    def terminate(self) -> None:
+        """Ask it to end, and do not wait."""
+        self._process.terminate()
+
     def stop(self, timeout_ms: int = STOP_TIMEOUT_MS) -> None:
         """End it tidily, by force when it is not gone in time; do nothing when it has ended."""
         if self._process.poll() is not None:

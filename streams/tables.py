@@ -79,6 +79,10 @@ class BatchTable(Table[bytes, bytes], Generic[S]):
         for writer in self._writers.values():
             writer.stop()
 
+    def unflushed(self) -> list[int]:
+        """The partitions with changes that are not in the changelog, or whose events are not acknowledged."""
+        return sorted(partition for partition, writer in list(self._writers.items()) if not writer.idle)
+
     def persisted_offset(self, tp: TP) -> int | None:
         """The last changelog offset that our store contains, so that recovery reads only what follows it."""
         writer = self._writers.get(tp.partition)

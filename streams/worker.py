@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from functools import partial
 
 import mode.loop
-from faust.worker import Worker
 
 from service.adapters import ADAPTERS, AdapterSettings
 from service.adapters.base import Adapter
@@ -23,6 +22,7 @@ from streams.batch_app import FloorwalkerApp
 from streams.correlate import EVENTS, FACTS
 from streams.processors import CONTACTS, STATE, add_processors
 from streams.settings import floorwalker_app
+from streams.shutdown import BoundedWorker
 from streams.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -103,5 +103,5 @@ def run(settings: ProcessSettings, config: Config) -> int:
     app = build_app(settings, config, telemetry)
     log.info("worker starts on %s with %d partitions", settings.bootstrap, settings.partitions)
     level = getattr(logging, settings.log_level.upper())
-    Worker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()
+    BoundedWorker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()
     return 0

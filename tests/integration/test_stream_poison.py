@@ -114,6 +114,7 @@ async def test_poison_is_set_aside_and_everything_else_is_counted(
         assert len(set(places)) == len(places)
 
 
+@pytest.mark.crash
 async def test_a_worker_killed_while_it_undoes_poison_loses_and_doubles_nothing(
     broker: EmbeddedBroker, morning: list[Event], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,12 @@
 
 An event whose id begins with `poison-` raises after the contact was changed; a fact for `queue-with-poison` raises
 after it was added to that queue and to another one. `FLOORWALKER_TEST_DIE_IN_RELOAD=1` has the process killed when it
-has read half of the changelog to undo that.
+has read half of the changelog to undo that; `FLOORWALKER_TEST_SLOW_FLUSH=1` makes every flush take a second longer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -20,12 +21,13 @@ from service.domain.correlate import CorrelateStore
 from service.domain.facts import Offered
 from service.main import main
 from streams import changelog
-from streams.producer import Record
+from streams.producer import BatchProducer, Record
 
 POISON_EVENT = "poison"
 POISON_QUEUE = "queue-with-poison"
 OTHER_QUEUE = "sales"
 DIE = "FLOORWALKER_TEST_DIE_IN_RELOAD"
+SLOW = "FLOORWALKER_TEST_SLOW_FLUSH"
 
 
 class Bug(Exception):
@@ -70,9 +72,21 @@ def die_in_reload() -> None:
     changelog.read_changelog = read_half
 
 
+def flush_slowly() -> None:
+    send_batch = BatchProducer.send_batch
+
+    async def send_late(self: BatchProducer, *args: Any, **kwargs: Any) -> int:
+        await asyncio.sleep(1)
+        return await send_batch(self, *args, **kwargs)
+
+    BatchProducer.send_batch = send_late  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     fail_on_poison_events()
     fail_on_poison_facts()
     if os.environ.get(DIE) == "1":
         die_in_reload()
+    if os.environ.get(SLOW) == "1":
+        flush_slowly()
     sys.exit(main())

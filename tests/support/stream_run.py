@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -121,19 +121,22 @@ class StreamRun:
         os.kill(child.pid, signal.SIGKILL)
         self._processes.stop(child)
 
-    async def stop_worker(self, child: Child) -> int | None:
-        """SIGTERM; returns the exit code."""
-        await asyncio.to_thread(self._processes.stop, child)
-        return child.exit_code
+    async def until_ready(self, workers: Sequence[Child]) -> None:
+        """Return when all of them have loaded their partitions once."""
+        await self.until(lambda: all("Worker ready" in worker.log_text() for worker in workers), "workers are ready")
 
     async def until_ended(self, child: Child, timeout_s: float = 30.0) -> int:
         """Wait for a worker that ends by itself; returns its exit code."""
-        deadline = time.monotonic() + timeout_s
-        while child.exit_code is None:
-            assert time.monotonic() < deadline, f"{child.name} still runs\n{self.logs()}"
-            await self.feed.read()
+        await self.until(lambda: child.exit_code is not None, f"{child.name} ends", timeout_s)
         self._processes.stop(child)
-        return child.exit_code
+        return child.exit_code or 0
+
+    async def until(self, condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
+        """Wait until it holds."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"{what}: not within {timeout_s} s\n{self.logs()}"
+            await asyncio.sleep(0.02)
 
     def check(self) -> None:
         """Raise ChildDied if a process ended by itself."""

@@ -21,12 +21,12 @@ from typing import Any
 import mode.loop
 import msgspec
 from faust.types import StreamT
-from faust.worker import Worker
 
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
 from streams.crash import crash_on_error
 from streams.settings import floorwalker_app
+from streams.shutdown import BoundedWorker
 from streams.tables import BatchTable
 from streams.transport import batch_of, batches
 
@@ -175,7 +175,7 @@ def main() -> None:
     app = build(options)
     gc.set_threshold(50_000, 50, 100)
     mode.loop.use("uvloop")
-    Worker(app, loglevel=logging.INFO, redirect_stdouts=False, quiet=True).execute_from_commandline()
+    BoundedWorker(app, loglevel=logging.INFO, redirect_stdouts=False, quiet=True).execute_from_commandline()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""Reading `cti.dead-letter` from the command line, and sending what is in it to where it came from again."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from service.errors import FailedError
+from service.event_producer import EventProducer
+from service.ingest import DEAD_LETTERS
+from service.topics import describe_topics
+
+FACTS: Final = "cti.facts"
+REPLAYED_FROM: Final = "replayed_from"
+STALLED_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One rejected record. `about` has the headers: `reason`, `detail`, `source_topic`, `traceback`, ..., as text."""
+
+    partition: int
+    offset: int
+    at_ms: int
+    key: bytes | None
+    value: bytes
+    about: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Partition and offset, as `--offset` takes them."""
+        return f"{self.partition}:{self.offset}"
+
+    @property
+    def origin(self) -> str:
+        """Where the record came from: a place of a topic, or a line of a file."""
+        if topic := self.about.get("source_topic"):
+            return f"{topic} {self.about.get('source_partition')}:{self.about.get('source_offset')}"
+        return f"{self.about.get('file', 'standard input')}:{self.about.get('line', '?')}"
+
+    def hindrance(self) -> str | None:
+        """Why it cannot be sent again; None if it can."""
+        if "source_topic" not in self.about:
+            return "came from a recording: ingest that again"
+        if "cut_from" in self.about:
+            return "was cut to 1 MiB"
+        if self.about["source_topic"] == FACTS:
+            return "is a fact, which is applied once or never: replay the state (docs/running.md)"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which dead letters are meant; None and the empty set: any."""
+
+    reason: str | None = None
+    topic: str | None = None
+    places: frozenset[str] = frozenset()
+
+    def has(self, letter: DeadLetter) -> bool:
+        """Whether this is one of them."""
+        return (
+            self.reason in (None, letter.about.get("reason"))
+            and self.topic in (None, letter.about.get("source_topic"))
+            and (not self.places or letter.place in self.places)
+        )
+
+
+def read_dead_letters(bootstrap: str, wanted: Wanted) -> Iterator[DeadLetter]:
+    """Yield all that are there now and wanted, partition by partition in no order. Raises FailedError."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters arrives here as an exception
+    found = {topic.name: topic for topic in describe_topics(bootstrap)}[DEAD_LETTERS]
+    if found.partitions is None:
+        raise FailedError(f"{bootstrap} lacks {DEAD_LETTERS}: run `floorwalker topics create` first")
+    try:
+        consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
+        try:
+            consumer.assign([TopicPartition(DEAD_LETTERS, number) for number in range(found.partitions)])
+            consumer.seek_to_beginning()
+            for record in _until_the_end(consumer):
+                about = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
+                value = record.value or b""
+                letter = DeadLetter(record.partition, record.offset, record.timestamp, record.key, value, about)
+                if wanted.has(letter):
+                    yield letter
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise FailedError(f"the Kafka broker at {bootstrap} did not answer as it should: {error}") from error
+
+
+def _until_the_end(consumer: Any) -> Iterator[Any]:
+    """All records up to where the partitions ended when they were first fetched."""
+    ends: dict[Any, int] = {}
+    partitions = consumer.assignment()
+    deadline = time.monotonic() + STALLED_S
+    while any(tp not in ends or consumer.position(tp) < ends[tp] for tp in partitions):
+        polled = consumer.poll(timeout_ms=200)
+        for tp in partitions:
+            # of a fetch: the embedded broker's own answer for the end lies inside the last batch
+            if tp not in ends and (end := consumer.highwater(tp)) is not None:
+                ends[tp] = end
+        for records in polled.values():
+            deadline = time.monotonic() + STALLED_S
+            yield from records
+        if time.monotonic() > deadline:
+            raise FailedError(f"{DEAD_LETTERS} cannot be read: the broker delivers nothing")
+
+
+def replay(bootstrap: str, letters: Sequence[DeadLetter]) -> None:
+    """Send them to where they came from, each with its place in a header. Raises FailedError."""
+    with EventProducer(bootstrap, (DEAD_LETTERS,)) as producer:
+        for letter in letters:
+            headers = [(REPLAYED_FROM, letter.place.encode())]
+            partition = int(letter.about["source_partition"])
+            producer.send(letter.about["source_topic"], letter.key, letter.value, headers, partition)
+        producer.settle(at_most=0)
