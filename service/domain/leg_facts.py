@@ -138,7 +138,7 @@ def say_end(leg: Leg, said: LegFacts, answered_ms: int, reach: int, facts: list[
         ended.append((start_ms, WRAPPING, 1))
         if until_ms is not None:
             ended.append((until_ms, WRAPPING, -1))
-            after_call = _after_call(said, end_ms, until_ms - start_ms)
+            after_call = () if leg.consult else _after_call(said, end_ms, until_ms - start_ms)
             if said.after_call:
                 say(said.after_call, after_call, facts)
             else:

@@ -258,6 +258,19 @@ def test_a_consult_leg_is_consulted_and_neither_offered_nor_handled() -> None:
     assert (story.totals().offered, story.totals().handled, story.totals().handled_contacts) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("told_late", [False, True])
+def test_after_call_work_of_a_consult_leg_is_not_that_of_handled_legs(told_late: bool) -> None:
+    consult = [
+        event("leg.answered", 30, agent_id="1002", leg_id="x", consult=not told_late),
+        event("leg.ended", 40, agent_id="1002", leg_id="x"),
+        event("leg.wrapup_ended", 45, agent_id="1002", leg_id="x"),
+        event("leg.answered", 30, agent_id="1002", leg_id="x", consult=True, event_id="again"),
+    ]
+    story = told(event("leg.ended", 70), event("leg.wrapup_ended", 90), *consult)
+    assert (story.totals().consulted, story.totals().acw_ms, story.totals("agent:1002").acw_ms) == (1, 20_000, 0)
+    assert story.moves("1002")[-1] == (45, "wrapping", -1)
+
+
 def test_parties_of_a_conference_are_counted() -> None:
     story = told(event("leg.conferenced", 30), event("leg.party_left", 50), event("leg.ended", 70))
     assert story.totals(AGENT).conferenced == 1
