@@ -7,9 +7,6 @@ state and mark leave in the same flush, so a replay after a crash is recognised 
 from collections.abc import Callable
 from typing import Any, Final
 
-from service.domain import state_keys as keys
-from service.domain.agents import STATES, Change, Shown
-from service.domain.buckets import NO_SPAN
 from service.domain.errors import FactFailed
 from service.domain.facts import (
     AfterCall,
@@ -27,7 +24,8 @@ from service.domain.facts import (
 from service.domain.scopes import AgentScope, QueueScope, Waiting, count_in_histogram
 from service.domain.settings import Floor
 from service.domain.state_feed import StateFeed
-from service.domain.totals import bump, keep_longest, sketch_bin
+from service.domain.steps import STATES, Change, Shown
+from service.domain.totals import Totals, bump, keep_longest, sketch_bin
 
 FIELD_OF_CODE: Final = (
     None, None, "available_ms", "reserved_ms", "on_contact_ms", "acw_state_ms", "not_ready_ms",
@@ -55,7 +53,8 @@ class AggregateStore(StateFeed):
         to_ms: int | None = None,
     ) -> None:
         super().__init__(floor, partition, partitions, live, from_ms, to_ms)
-        self._change = Change()
+        self._change = Change(self._add_time)
+        self._moving: AgentScope = AgentScope("")
         self._apply: dict[type, Callable[[Any], None]] = {
             Offered: self._offered,
             Answered: self._answered,
@@ -118,52 +117,70 @@ class AggregateStore(StateFeed):
         self._apply[type(fact)](fact)
 
     def _offered(self, fact: Offered) -> None:
-        scope = self.scopes.queue(fact.scope)
+        scope = self._known[fact.scope]
         sign = fact.sign
-        for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
+        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
+        for totals in found:
             totals.offered += sign
-            if fact.transferred_in:
+        if fact.transferred_in:
+            for totals in found:
                 totals.transferred_in += sign
-        known = scope.waiting.get(fact.visit_id)
+        visit_id = fact.visit_id
+        known = scope.waiting.get(visit_id)
         if known is None:
-            known = scope.waiting[fact.visit_id] = Waiting(fact.at_ms, fact.threshold_ms, fact.customer_class)
-        elif sign > 0:
+            self._first_heard(scope, visit_id, Waiting(fact.at_ms, fact.threshold_ms, fact.customer_class, sign))
+            return
+        if sign > 0:
             known.queued_ms, known.threshold_ms = fact.at_ms, fact.threshold_ms
-        self._wait(scope, fact.visit_id, known, sign)
+        self._wait(scope, visit_id, known, sign)
+
+    def _first_heard(self, scope: QueueScope, visit_id: str, waiting: Waiting) -> None:
+        """Keep a visit that is not stored, unless a tombstone is about to be."""
+        scope.waiting[visit_id] = waiting
+        key = (scope.scope, visit_id)
+        if key in self._dirty_visits:
+            self._dirty_visits[key] = waiting
+        else:
+            self._new_visits[key] = waiting
 
     def _wait(self, scope: QueueScope, visit_id: str, waiting: Waiting, sign: int) -> None:
-        """Count a visit in or out of the waiting ones; it is gone at zero."""
+        """Count a visit in or out of the waiting ones; it is gone at zero, without a trace if it was never stored."""
         waiting.net += sign
+        key = (scope.scope, visit_id)
         if waiting.net == 0:
             del scope.waiting[visit_id]
-        self._dirty_visits[scope.scope, visit_id] = waiting if waiting.net else None
+            if self._new_visits.pop(key, None) is None:
+                self._dirty_visits[key] = None
+        elif key not in self._new_visits:
+            self._dirty_visits[key] = waiting
 
     def _no_longer_waits(self, scope: QueueScope, visit_id: str, sign: int) -> None:
         waiting = scope.waiting.get(visit_id)
         if waiting is None:
-            waiting = scope.waiting[visit_id] = Waiting(0, None)
-        self._wait(scope, visit_id, waiting, -sign)
+            self._first_heard(scope, visit_id, Waiting(0, None, None, -sign))
+        else:
+            self._wait(scope, visit_id, waiting, -sign)
 
     def _answered(self, fact: Answered) -> None:
-        scope = self.scopes.queue(fact.scope)
+        scope = self._known[fact.scope]
         sign, wait_ms = fact.sign, fact.wait_ms
         within = sign if fact.in_threshold else 0
+        signed_ms = sign * wait_ms
         found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
-        for totals in found:
-            totals.answered += sign
-            totals.answered_in_threshold += within
-            totals.wait_ms += sign * wait_ms
-        index = sketch_bin(wait_ms)
-        for totals in found:
-            if totals is not scope.live.lifetime:
-                bump(totals.wait_sketch, index, sign)
-                keep_longest(totals.longest_waits_ms, wait_ms, sign)
         if found:
-            count_in_histogram(scope.live.wait_histogram, wait_ms, sign)
+            live, index = scope.live, sketch_bin(wait_ms)
+            lifetime = live.lifetime
+            for totals in found:
+                totals.answered += sign
+                totals.answered_in_threshold += within
+                totals.wait_ms += signed_ms
+                if totals is not lifetime:
+                    totals.add_wait(index, wait_ms, sign)
+            count_in_histogram(live.wait_histogram, wait_ms, sign)
         self._no_longer_waits(scope, fact.visit_id, sign)
 
     def _left(self, fact: Left) -> None:
-        scope = self.scopes.queue(fact.scope)
+        scope = self._known[fact.scope]
         sign, outcome = fact.sign, fact.outcome
         for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
             setattr(totals, outcome, getattr(totals, outcome) + sign)
@@ -181,113 +198,125 @@ class AggregateStore(StateFeed):
         self._no_longer_waits(scope, fact.visit_id, sign)
 
     def _refused(self, fact: Refused) -> None:
-        for totals in self._buckets(self.scopes.queue(fact.scope), fact.at_ms, fact.arrival_ms):
+        scope = self._known[fact.scope]
+        for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
             totals.refused += fact.sign
             if fact.reason:
                 bump(totals.reasons, f"refused:{fact.reason}", fact.sign)
 
     def _rang(self, fact: Rang) -> None:
-        sign, is_agent = fact.sign, fact.scope[0] == "a"
-        for totals in self._buckets(self._scope(fact.scope), fact.at_ms, fact.arrival_ms):
-            if fact.missed:
+        scope = self._known[fact.scope]
+        sign, ring_ms = fact.sign, fact.ring_ms
+        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
+        if fact.missed:
+            for totals in found:
                 totals.missed += sign
-            elif is_agent:
+        elif scope.is_agent:
+            for totals in found:
                 totals.answered += sign
-            if fact.ring_ms is not None:
+        if ring_ms is not None:
+            ring_ms *= sign
+            for totals in found:
                 totals.rung += sign
-                totals.ring_ms += sign * fact.ring_ms
+                totals.ring_ms += ring_ms
 
     def _handled(self, fact: Handled) -> None:
-        scope, sign = self._scope(fact.scope), fact.sign
+        scope = self._known[fact.scope]
+        found, sign = self._buckets(scope, fact.at_ms, fact.arrival_ms), fact.sign
         if fact.consult:
-            for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
+            for totals in found:
                 totals.consulted += sign
             return
-        talk_ms, hold_ms = sign * fact.talk_ms, sign * fact.hold_ms
-        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
+        first, talk_ms = (sign if fact.first_of_contact else 0), sign * fact.talk_ms
         for totals in found:
             totals.handled += sign
+            totals.handled_contacts += first
             totals.talk_ms += talk_ms
-            if fact.first_of_contact:
-                totals.handled_contacts += sign
-            if fact.hold_ms or fact.holds:
-                totals.hold_ms += hold_ms
-                totals.holds += sign * fact.holds
-                totals.held += sign
-            if fact.transferred_out:
-                totals.transferred_out += sign
-            if fact.transferred_in and fact.scope[0] == "a":
-                totals.transferred_in += sign
-            if fact.conferenced:
-                totals.conferenced += sign * fact.conferenced
-        if found and isinstance(scope, QueueScope):
+        if fact.hold_ms or fact.holds or fact.transferred_out or fact.transferred_in or fact.conferenced:
+            _add_what_happened(fact, found)
+        if found and not scope.is_agent:
             count_in_histogram(scope.live.handle_histogram, fact.talk_ms + fact.hold_ms, sign)
 
     def _after_call(self, fact: AfterCall) -> None:
-        scope, sign = self._scope(fact.scope), fact.sign
+        scope = self._known[fact.scope]
+        found, sign = self._buckets(scope, fact.at_ms, fact.arrival_ms), fact.sign
         acw_ms = sign * fact.acw_ms
-        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
         for totals in found:
             totals.acw_ms += acw_ms
-        if found and isinstance(scope, QueueScope):
-            count_in_histogram(scope.live.handle_histogram, fact.before_ms, -sign)
-            count_in_histogram(scope.live.handle_histogram, fact.before_ms + fact.acw_ms, sign)
+        if found and not scope.is_agent:
+            histogram = scope.live.handle_histogram
+            count_in_histogram(histogram, fact.before_ms, -sign)
+            count_in_histogram(histogram, fact.before_ms + fact.acw_ms, sign)
 
     def _leg_moved(self, fact: LegMoved) -> None:
-        agent = self.scopes.agent(fact.scope)
-        agent.timeline.take_leg(fact, self._change)
-        self._timeline_changed(agent, "")
+        agent = self._moving = self._known[fact.scope]
+        change = self._change
+        agent.timeline.take_leg(fact, change)
+        if change.buckets:
+            self._stretches_changed(agent, change.buckets)
+        if change.record or change.late:
+            self._note(agent, "")
 
     def _agent_input(self, fact: AgentInput) -> None:
-        agent = self.scopes.agent(fact.scope)
-        agent.timeline.take_event(fact, self._change)
-        if self._change.duplicate:
-            self._count(fact.source, "duplicates")
-        self._timeline_changed(agent, fact.source)
-
-    def _timeline_changed(self, agent: AgentScope, source: str) -> None:
-        """Move closed time from one state to another in the intervals it touches, and mark what is to be stored."""
+        agent = self._moving = self._known[fact.scope]
         change = self._change
-        if change.late:
-            self._count(source, "late")
+        agent.timeline.take_event(fact, change)
+        if change.buckets:
+            self._stretches_changed(agent, change.buckets)
+        self._note(agent, fact.source)
+
+    def _note(self, agent: AgentScope, source: str) -> None:
+        """Mark that the agent's record is to be stored, and count what is wrong with an input."""
+        change = self._change
         if change.record:
-            self._dirty.add((keys.LIVE, 0, agent))
-        if agent.span is None:  # the first change since the last flush
-            self._spans.append(agent)
-            agent.span = NO_SPAN
-        for since_ms, until_ms, before, after in change.shifts:
-            if before is not None:
-                self._spread(agent, since_ms, until_ms, before, -1)
-            if after is not None:
-                self._spread(agent, since_ms, until_ms, after, 1)
-        for bucket in change.buckets:
-            if bucket not in agent.hot:
-                self._heat(agent)[bucket] = True
-                self._stretches_changed(agent, bucket)
-        change.clear()
+            change.record = False
+            self._dirty_live.add(agent)
+        if change.duplicate:
+            change.duplicate = False
+            self._count(source, "duplicates")
+        if change.late:
+            change.late = False
+            self._count(source, "late")
+
+    def _add_time(self, since_ms: int, until_ms: int, what: Shown, sign: int) -> None:
+        """Add closed time of the agent whose timeline moves to every interval it touches."""
+        agent = self._moving
+        code, logged_in = what
+        name = FIELD_OF_CODE[code]
+        start_ms, end_ms, interval = agent.span
+        if since_ms < start_ms or until_ms > end_ms:
+            if name is not None or logged_in:
+                self._spread(agent, max(since_ms, self._from_ms), min(until_ms, self._to_ms), what, sign)
+            return
+        totals, duration_ms = interval.outcome, sign * (until_ms - since_ms)
+        if name is not None:
+            setattr(totals, name, getattr(totals, name) + duration_ms)
+        if logged_in:
+            totals.login_ms += duration_ms
 
     def _spread(self, agent: AgentScope, since_ms: int, until_ms: int, what: Shown, sign: int) -> None:
-        """Add closed time to every interval it touches."""
-        since_ms = max(since_ms, self._from_ms)
-        if self._to_ms is not None:
-            until_ms = min(until_ms, self._to_ms)
-        name, logged_in = FIELD_OF_CODE[what[0]], what[1]
-        if name is None and not logged_in:
-            return
+        """Add time to one interval after the other; those that are no longer kept are passed over."""
         while since_ms < until_ms:
-            start_ms, end_ms, totals = agent.span or NO_SPAN
-            if not start_ms <= since_ms < end_ms:
-                start_ms, end_ms, totals = self._span(agent, since_ms)
-            if end_ms > until_ms:
-                end_ms = until_ms
-            if totals is not None:
-                duration_ms = sign * (end_ms - since_ms)
-                if name is not None:
-                    setattr(totals, name, getattr(totals, name) + duration_ms)
-                if logged_in:
-                    totals.login_ms += duration_ms
+            end_ms = min(agent.calendar.interval_ms_at(since_ms)[1], until_ms)
+            if self._interval_at(agent, since_ms) is not None:
+                self._add_time(since_ms, end_ms, what, sign)
             since_ms = end_ms
 
     def _source_seen(self, fact: SourceSeen) -> None:
         self.scopes.sources[fact.scope, fact.partition] = fact
         self._dirty_sources.add((fact.scope, fact.partition))
+
+
+def _add_what_happened(fact: Handled, found: list[Totals]) -> None:
+    """Add what few legs have: holds, transfers, conferences."""
+    sign, is_agent = fact.sign, fact.scope[0] == "a"
+    for totals in found:
+        if fact.hold_ms or fact.holds:
+            totals.hold_ms += sign * fact.hold_ms
+            totals.holds += sign * fact.holds
+            totals.held += sign
+        if fact.transferred_out:
+            totals.transferred_out += sign
+        if fact.transferred_in and is_agent:
+            totals.transferred_in += sign
+        totals.conferenced += sign * fact.conferenced

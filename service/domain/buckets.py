@@ -3,16 +3,17 @@
 The lowest of three layers; above it are `StateFeed` (state_feed.py) and `AggregateStore` (aggregate.py).
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct, field
 
 from service.domain import state_keys as keys
-from service.domain.agents import STRETCH_BUCKET_MS
-from service.domain.calendar import Calendar, Calendars
+from service.domain.calendar import Calendars
 from service.domain.facts import SourceSeen
-from service.domain.scopes import AgentScope, Interval, QueueScope, Scope, Scopes, Span
+from service.domain.scopes import AgentScope, Interval, QueueScope, Scope, Scopes
 from service.domain.settings import Floor
+from service.domain.steps import STRETCH_BUCKET_MS
 from service.domain.totals import Totals, bump
 
 PANES_KEPT_MS: Final = 7_200_000
@@ -23,8 +24,8 @@ INTERVALS_KEPT_MS: Final = 48 * 3_600_000
 STRETCHES_KEPT_MS: Final = 26 * 3_600_000
 SKEW_KEPT_MS: Final = 9 * 86_400_000
 """How far behind the fastest source partition the slowest may be before its facts find their intervals gone."""
-NO_SPAN: Final[Span] = (0, 0, None)
-HOT_LIMIT: Final = 500
+NEVER_MS: Final = 1 << 60
+FOUND_LIMIT: Final = 500
 MINUTE_MS: Final = 60_000
 
 
@@ -38,6 +39,18 @@ class Mark(Struct, array_like=True, gc=False):
     next_offset: int = 0
     applied: dict[int, int] = field(default_factory=dict)
     newest_ms: dict[int, int] = field(default_factory=dict)
+
+
+class _Known(dict[str, Any]):
+    """Scopes by name; one first asked for is learnt."""
+
+    def __init__(self, learn: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._learn = learn
+
+    def __missing__(self, scope: str) -> Any:
+        found = self[scope] = self._learn(scope)
+        return found
 
 
 class Buckets:
@@ -62,13 +75,16 @@ class Buckets:
         self._partition, self._partitions = partition, partitions
         self._reached_ms = 0
         self._live = live
-        self._from_ms, self._to_ms = from_ms, to_ms
-        self._dirty: set[tuple[str, int, Scope]] = set()
+        self._from_ms, self._to_ms = from_ms, NEVER_MS if to_ms is None else to_ms
+        self._known = _Known(self._learn)
+        self._dirty_panes: dict[tuple[int, Scope], Totals] = {}
+        self._dirty_intervals: dict[tuple[int, Scope], Interval] = {}
+        self._dirty_stretches: set[tuple[int, AgentScope]] = set()
+        self._dirty_live: set[Scope] = set()
         self._dirty_sources: set[tuple[str, int]] = set()
         self._gone: set[tuple[str, int, str]] = set()
         self._closed: dict[tuple[Scope, int], Interval] = {}
-        self._hot: list[Scope] = []
-        self._spans: list[AgentScope] = []
+        self._warm: list[Scope] = []
 
     def _move_on(self, source: int, newest_ms: int) -> None:
         """Event time has come this far in a source partition; what all have passed by long enough may expire.
@@ -86,68 +102,86 @@ class Buckets:
         """What lies before this is not kept."""
         return min(scope.newest_ms, self._reached_ms) - kept_ms
 
-    def _scope(self, scope: str) -> Scope:
-        return self.scopes.agent(scope) if scope[0] == "a" else self.scopes.queue(scope)
+    def _learn(self, scope: str) -> Any:
+        """The queue or agent of that name, with its calendar."""
+        found: Scope = self.scopes.agent(scope) if scope[0] == "a" else self.scopes.queue(scope)
+        found.calendar = self.calendars.of_scope(scope)
+        return found
 
     def _buckets(self, scope: Scope, at_ms: int, arrival_ms: int) -> list[Totals]:
-        """The totals a fact belongs to: intervals by outcome and by arrival, lifetime, pane; none if the fact is too
+        """The totals a fact belongs to: intervals by outcome and by arrival, pane, lifetime; none if the fact is too
         old.
 
-        A pane lies in one interval and intervals begin on whole minutes, so what was found once holds until the next
-        flush.
+        A pane lies in one interval, so what was found once holds until the next flush for all that arrived in the
+        same interval.
         """
         if at_ms > scope.newest_ms:
             scope.newest_ms = at_ms
-        key = (at_ms // scope.pane_ms, arrival_ms // MINUTE_MS)
-        found: list[Totals] | None = scope.hot.get(key)
-        if found is None:
-            found = self._find_buckets(scope, at_ms, arrival_ms)
-            if found and self._from_ms % MINUTE_MS == 0:
-                self._heat(scope)[key] = found
-        return found
-
-    def _heat(self, scope: Scope) -> dict[Any, Any]:
-        if not scope.hot:
-            self._hot.append(scope)
-        elif len(scope.hot) > HOT_LIMIT:
-            scope.hot.clear()
-        return scope.hot
-
-    def _calendar(self, scope: Scope) -> Calendar:
-        scope.calendar = self.calendars.of_scope(scope.scope)
-        return scope.calendar
+        found = scope.found.get(at_ms // scope.pane_ms)
+        if found is not None and found[0] <= arrival_ms < found[1]:
+            return found[2]
+        return self._find_buckets(scope, at_ms, arrival_ms)
 
     def _find_buckets(self, scope: Scope, at_ms: int, arrival_ms: int) -> list[Totals]:
-        calendar = scope.calendar or self._calendar(scope)
-        found: list[Totals] = []
+        totals: list[Totals] = []
+        same = False
         if at_ms >= self._from_ms:
-            interval = self._interval(scope, calendar.interval_start_ms(at_ms))
+            interval = self._interval_at(scope, at_ms)
             if interval is None:
                 self._count("", "late")
-                return found
-            found.append(interval.outcome)
-        if arrival_ms >= self._from_ms:
-            interval = self._interval(scope, calendar.interval_start_ms(arrival_ms))
-            if interval is not None:
-                found.append(interval.arrival)
+                return totals
+            totals.append(interval.outcome)
+            start_ms, end_ms, _ = scope.span
+            if start_ms <= arrival_ms < end_ms:
+                totals.append(interval.arrival)
+                same = start_ms <= at_ms - at_ms % scope.pane_ms
+        if len(totals) < 2 and arrival_ms >= self._from_ms:
+            other = self._interval(scope, scope.calendar.interval_start_ms(arrival_ms))
+            if other is not None:
+                totals.append(other.arrival)
         if self._live:
-            if isinstance(scope, QueueScope):
-                found.append(scope.live.lifetime)
-                self._dirty.add((keys.LIVE, 0, scope))
-            if scope.newest_ms - at_ms < PANES_KEPT_MS:
-                found.append(self._pane(scope, at_ms // scope.pane_ms))
-        return found
+            self._add_live(scope, at_ms, totals)
+        elif len(scope.found) > FOUND_LIMIT:
+            scope.found.clear()
+        if same:
+            scope.found[at_ms // scope.pane_ms] = (start_ms, end_ms, totals)
+        return totals
 
-    def _pane(self, scope: Scope, number: int) -> Totals:
-        pane = scope.panes.get(number)
-        if pane is None:
-            pane = scope.panes[number] = Totals()
-            self._gone.discard((keys.PANE, number, scope.scope))
-            if len(scope.panes) % EXPIRE_EVERY == 0:
-                newest = scope.newest_ms // scope.pane_ms
-                self._expire(scope, scope.panes, keys.PANE, newest - PANES_KEPT_MS // scope.pane_ms)
-        self._dirty.add((keys.PANE, number, scope))
+    def _add_live(self, scope: Scope, at_ms: int, totals: list[Totals]) -> None:
+        """Add pane and lifetime to the totals a fact belongs to."""
+        if scope.newest_ms - at_ms < PANES_KEPT_MS:
+            number = at_ms // scope.pane_ms
+            pane = scope.panes.get(number)
+            if pane is None:
+                pane = self._new_pane(scope, number)
+            self._dirty_panes[number, scope] = pane
+            totals.append(pane)
+        if isinstance(scope, QueueScope):
+            totals.append(scope.live.lifetime)
+            self._dirty_live.add(scope)
+
+    def _new_pane(self, scope: Scope, number: int) -> Totals:
+        pane = scope.panes[number] = Totals()
+        self._gone.discard((keys.PANE, number, scope.scope))
+        if len(scope.panes) % EXPIRE_EVERY == 0:
+            newest = scope.newest_ms // scope.pane_ms
+            self._expire(scope, keys.PANE, newest - PANES_KEPT_MS // scope.pane_ms)
         return pane
+
+    def _interval_at(self, scope: Scope, at_ms: int) -> Interval | None:
+        """The interval that holds `at_ms`, which is at hand from now on; None if it is no longer kept."""
+        start_ms, end_ms, interval = scope.span
+        if start_ms <= at_ms < end_ms:
+            return interval
+        start_ms, end_ms = scope.calendar.interval_ms_at(at_ms)
+        found = self._interval(scope, start_ms)
+        if found is not None:
+            if start_ms < self._from_ms or end_ms > self._to_ms:
+                start_ms, end_ms = max(start_ms, self._from_ms), min(end_ms, self._to_ms)
+            scope.span = (start_ms, end_ms, found)
+            if not scope.warm:
+                self._warm_up(scope)
+        return found
 
     def _interval(self, scope: Scope, start_ms: int) -> Interval | None:
         """The scope's interval; None if it is no longer kept. A newer interval closes the one before it."""
@@ -160,19 +194,19 @@ class Buckets:
             if start_ms > newest_ms:
                 self._close(scope, newest_ms)
                 if self._live:
-                    self._expire(scope, scope.intervals, keys.INTERVAL, horizon_ms)
+                    self._expire(scope, keys.INTERVAL, horizon_ms)
             interval = scope.intervals[start_ms] = Interval()
             self._gone.discard((keys.INTERVAL, start_ms, scope.scope))
             if start_ms < newest_ms:
                 self._revise(scope, start_ms)
         elif interval.revision:
             self._revise(scope, start_ms)
-        self._dirty.add((keys.INTERVAL, start_ms, scope))
+        self._dirty_intervals[start_ms, scope] = interval
         return interval
 
     def _close(self, scope: Scope, start_ms: int) -> None:
         self._revise(scope, start_ms)
-        self._dirty.add((keys.INTERVAL, start_ms, scope))
+        self._dirty_intervals[start_ms, scope] = scope.intervals[start_ms]
 
     def _revise(self, scope: Scope, start_ms: int) -> None:
         """A closed interval changes: it has its next revision, however much changes before the next flush."""
@@ -180,31 +214,37 @@ class Buckets:
             interval = self._closed[scope, start_ms] = scope.intervals[start_ms]
             interval.revision += 1
 
-    def _expire(self, scope: Scope, buckets: dict[int, Any], kind: str, oldest: int) -> None:
-        """Forget buckets before `oldest`; they become tombstones in the next flush."""
+    def _expire(self, scope: Scope, kind: str, oldest: int) -> None:
+        """Forget panes or intervals before `oldest`; they become tombstones in the next flush."""
+        buckets: dict[int, Any] = scope.panes if kind == keys.PANE else scope.intervals
+        dirty: dict[tuple[int, Scope], Any] = self._dirty_panes if kind == keys.PANE else self._dirty_intervals
         for bucket in [b for b in buckets if b < oldest]:
-            scope.hot.clear()
+            scope.forget_found()
             del buckets[bucket]
-            self._dirty.discard((kind, bucket, scope))
+            dirty.pop((bucket, scope), None)
             self._gone.add((kind, bucket, scope.scope))
 
-    def _span(self, agent: AgentScope, at_ms: int) -> Span:
-        """The interval that holds `at_ms`; it stays at hand until the next flush."""
-        calendar = agent.calendar or self._calendar(agent)
-        start_ms = calendar.interval_start_ms(at_ms)
-        interval = self._interval(agent, start_ms)
-        totals = interval.outcome if interval is not None else None
-        agent.span = (start_ms, calendar.interval_end_ms(start_ms), totals)
-        return agent.span
+    def _stretches_changed(self, agent: AgentScope, changed: set[int]) -> None:
+        """Mark buckets of stretches, and let old ones expire; nothing is left in `changed`."""
+        for bucket in changed:
+            self._dirty_stretches.add((bucket, agent))
+            if bucket * STRETCH_BUCKET_MS > agent.newest_ms:
+                agent.newest_ms = bucket * STRETCH_BUCKET_MS
+        changed.clear()
+        timeline = agent.timeline
+        timeline.noted = bucket
+        if not agent.warm:
+            self._warm_up(agent)
+        if self._reached_ms and timeline.reaches_back(self._reached_ms - STRETCHES_KEPT_MS):
+            trimmed = timeline.trim(self._horizon_ms(agent, STRETCHES_KEPT_MS))
+            self._dirty_stretches.update((bucket, agent) for bucket in trimmed)
+            if trimmed:
+                self._dirty_live.add(agent)
 
-    def _stretches_changed(self, agent: AgentScope, bucket: int) -> None:
-        """Mark a bucket of stretches, and let old ones expire."""
-        self._dirty.add((keys.STRETCHES, bucket, agent))
-        if self._live:
-            agent.newest_ms = max(agent.newest_ms, bucket * STRETCH_BUCKET_MS)
-            for trimmed in agent.timeline.trim(self._horizon_ms(agent, STRETCHES_KEPT_MS)):
-                self._dirty.add((keys.STRETCHES, trimmed, agent))
-                self._dirty.add((keys.LIVE, 0, agent))
+    def _warm_up(self, scope: Scope) -> None:
+        """Something of the scope is at hand, or noted, until the next flush."""
+        scope.warm = True
+        self._warm.append(scope)
 
     def _count(self, source: str, what: str) -> None:
         """Count a finding of this partition's own under its source; negative numbers keep it apart from `cti.events`'

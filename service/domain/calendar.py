@@ -22,22 +22,27 @@ class Calendar:
         self._zone = ZoneInfo(site.timezone)
         self._starts: list[int] = []
         self._days: list[date] = []
-        self._interval_of_minute: dict[int, int] = {}
+        self._interval_of_minute: dict[int, tuple[int, int]] = {}
 
-    def interval_start_ms(self, at_ms: int) -> int:
-        """Start of the interval that holds `at_ms`."""
+    def interval_ms_at(self, at_ms: int) -> tuple[int, int]:
+        """[start, end) of the interval that holds `at_ms`."""
         minute = at_ms // MINUTE_MS
         found = self._interval_of_minute.get(minute)
         if found is None:
             if len(self._interval_of_minute) > 100_000:
                 self._interval_of_minute.clear()
-            day_ms = self.day_bounds_ms(at_ms)[0]
-            found = self._interval_of_minute[minute] = at_ms - (at_ms - day_ms) % self.interval_ms
+            day_ms, day_end_ms = self.day_bounds_ms(at_ms)
+            start_ms = at_ms - (at_ms - day_ms) % self.interval_ms
+            found = self._interval_of_minute[minute] = (start_ms, min(start_ms + self.interval_ms, day_end_ms))
         return found
+
+    def interval_start_ms(self, at_ms: int) -> int:
+        """Start of the interval that holds `at_ms`."""
+        return self.interval_ms_at(at_ms)[0]
 
     def interval_end_ms(self, start_ms: int) -> int:
         """End of the interval that begins at `start_ms`."""
-        return min(start_ms + self.interval_ms, self.day_bounds_ms(start_ms)[1])
+        return self.interval_ms_at(start_ms)[1]
 
     def day_bounds_ms(self, at_ms: int) -> tuple[int, int]:
         """[start, end) of the business day that holds `at_ms`."""

@@ -4,15 +4,16 @@ AGGREGATE writes it, the API and the evaluator rebuild the same objects from the
 """
 
 from bisect import bisect_left
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec import Struct, field
 
-from service.domain.agents import AgentRecord, AgentTimeline, Stretch
+from service.domain.agents import AgentRecord, AgentTimeline
 from service.domain.calendar import Calendar
 from service.domain.facts import SourceSeen
 from service.domain.state_keys import INTERVAL, LIVE, PANE, SOURCE, STRETCHES, WAITING, decode_key
+from service.domain.steps import NOT_NOTED, Stretches
 from service.domain.totals import STATE_COUNTERS, Totals, bump, total_of
 
 QUEUE_PANE_MS: Final = 10_000
@@ -22,6 +23,7 @@ HISTOGRAM_EDGES_MS: Final = tuple(
 )
 """Upper edges of the lifetime histograms of waiting and handling, equal for every queue; a longer duration has no edge.
 """
+_EDGES: Final = (*HISTOGRAM_EDGES_MS, -1)
 
 
 class Interval(Struct, array_like=True, gc=False):
@@ -69,61 +71,83 @@ class AgentLive(Struct, array_like=True, gc=False):
     record: AgentRecord = field(default_factory=AgentRecord)
 
 
-class QueueScope:
-    """One queue's state. `hot` and `calendar` are AGGREGATE's: buckets looked up since the last flush, and the site's
-    calendar.
+Span = tuple[int, int, Interval]
+"""(start, end, interval): what lies in [start, end) belongs to the interval."""
+
+Found = tuple[int, int, list[Totals]]
+"""(start, end, totals): where facts of one pane go whose contact arrived in [start, end)."""
+
+NO_SPAN: Final[Span] = (0, 0, Interval())
+"""Nothing lies in it."""
+
+
+class _Scope:
+    """What queues and agents have in common.
+
+    `calendar`, `found`, `span` and `warm` are AGGREGATE's: the site's calendar, and buckets at hand until the next
+    flush.
     """
 
-    __slots__ = ("calendar", "hot", "intervals", "key", "live", "panes", "queue_id", "scope", "waiting")
-    pane_ms = QUEUE_PANE_MS
+    __slots__ = ("calendar", "found", "intervals", "key", "newest_ms", "panes", "scope", "span", "warm")
+    pane_ms: ClassVar[int]
+    is_agent: ClassVar[bool]
+    calendar: Calendar
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
         self.key = scope.encode()
-        self.queue_id = scope.partition(":")[2]
         self.panes: dict[int, Totals] = {}
         self.intervals: dict[int, Interval] = {}
+        self.newest_ms = 0
+        """The newest event time of a fact."""
+        self.found: dict[int, Found] = {}
+        self.span = NO_SPAN
+        self.warm = False
+
+    def forget_found(self) -> None:
+        """Have every pane and interval looked up, and noted as changed, again."""
+        self.found.clear()
+        self.span = NO_SPAN
+
+    def cool(self) -> None:
+        """What changed is stored: nothing is at hand or noted any more."""
+        self.forget_found()
+        self.warm = False
+
+
+class QueueScope(_Scope):
+    """One queue's state."""
+
+    __slots__ = ("live", "queue_id", "waiting")
+    pane_ms = QUEUE_PANE_MS
+    is_agent = False
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(scope)
+        self.queue_id = scope.partition(":")[2]
         self.waiting: dict[str, Waiting] = {}
         self.live = QueueLive()
-        self.hot: dict[Any, Any] = {}
-        self.calendar: Calendar | None = None
-
-    @property
-    def newest_ms(self) -> int:
-        """The newest event time of a fact."""
-        return self.live.newest_ms
-
-    @newest_ms.setter
-    def newest_ms(self, at_ms: int) -> None:
-        self.live.newest_ms = at_ms
 
 
-Span = tuple[int, int, Totals | None]
-"""(start, end, totals) of an interval."""
-
-
-class AgentScope:
+class AgentScope(_Scope):
     """One agent's state. Stretches read from the state feed are put together to the timeline when it is asked for."""
 
-    __slots__ = (
-        "_read", "_timeline", "agent_id", "calendar", "hot", "intervals", "key", "live", "newest_ms", "panes",
-        "scope", "span",
-    )  # fmt: skip
+    __slots__ = ("_read", "_timeline", "agent_id", "live")
     pane_ms = AGENT_PANE_MS
+    is_agent = True
 
     def __init__(self, scope: str) -> None:
-        self.scope = scope
-        self.key = scope.encode()
+        super().__init__(scope)
         self.agent_id = scope.partition(":")[2]
-        self.panes: dict[int, Totals] = {}
-        self.intervals: dict[int, Interval] = {}
         self.live = AgentLive()
-        self.hot: dict[Any, Any] = {}
-        self.calendar: Calendar | None = None
-        self.span: Span | None = None
-        self.newest_ms = 0
-        self._read: dict[int, list[Stretch]] = {}
+        self._read: dict[int, Stretches] = {}
         self._timeline: AgentTimeline | None = None
+
+    def cool(self) -> None:
+        """What changed is stored: nothing is at hand or noted any more."""
+        super().cool()
+        if self._timeline is not None:
+            self._timeline.noted = NOT_NOTED
 
     @property
     def record(self) -> AgentRecord:
@@ -135,8 +159,9 @@ class AgentScope:
     def timeline(self) -> AgentTimeline:
         """The agent's timeline."""
         if self._timeline is None:
-            stored = [stretch for bucket in sorted(self._read) for stretch in self._read[bucket]]
-            self._timeline = AgentTimeline(self.live.record, stored)
+            self._timeline = AgentTimeline(self.live.record)
+            for bucket in sorted(self._read):
+                self._timeline.put(bucket, self._read[bucket])
         return self._timeline
 
     def set_live(self, live: AgentLive) -> None:
@@ -165,7 +190,7 @@ DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     "queue": msgspec.msgpack.Decoder(QueueLive),
     "agent": msgspec.msgpack.Decoder(AgentLive),
     "waiting": msgspec.msgpack.Decoder(Waiting),
-    "stretches": msgspec.msgpack.Decoder(list[Stretch]),
+    "stretches": msgspec.msgpack.Decoder(Stretches),
     "source": msgspec.msgpack.Decoder(SourceSeen),
 }
 
@@ -220,6 +245,7 @@ class Scopes:
             return
         if isinstance(holder, QueueScope):
             holder.live = DECODERS["queue"].decode(value)
+            holder.newest_ms = holder.live.newest_ms
         else:
             holder.set_live(DECODERS["agent"].decode(value))
 
@@ -256,5 +282,4 @@ def bucket_scope(bucket: str, joined: str) -> tuple[str, str]:
 
 def count_in_histogram(histogram: dict[int, int], value_ms: int, sign: int) -> None:
     """Count a duration at the first edge that is not below it; -1 stands for longer than all edges."""
-    index = bisect_left(HISTOGRAM_EDGES_MS, value_ms)
-    bump(histogram, HISTOGRAM_EDGES_MS[index] if index < len(HISTOGRAM_EDGES_MS) else -1, sign)
+    bump(histogram, _EDGES[bisect_left(HISTOGRAM_EDGES_MS, value_ms)], sign)

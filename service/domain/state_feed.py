@@ -4,14 +4,15 @@ The middle of three layers, between `Buckets` (buckets.py) and `AggregateStore` 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from service.domain import state_keys as keys
-from service.domain.buckets import NO_SPAN, Buckets, Mark
-from service.domain.scopes import AgentScope, Interval, Waiting, bucket_scope, waiting_bucket
+from service.domain.buckets import Buckets, Mark
+from service.domain.scopes import Interval, QueueScope, Scope, Waiting, bucket_scope, waiting_bucket
 from service.domain.settings import Floor
 
 
@@ -26,6 +27,7 @@ class ClosedInterval(Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_mark = msgspec.msgpack.Decoder(Mark).decode
+PREFIXES_KEPT: Final = 1024
 MARK_KEY: Final = keys.encode_key(keys.MARK, 0, "")
 
 
@@ -43,6 +45,7 @@ class StateFeed(Buckets):
     ) -> None:
         super().__init__(floor, partition, partitions, live, from_ms, to_ms)
         self._dirty_visits: dict[tuple[str, str], Waiting | None] = {}
+        self._new_visits: dict[tuple[str, str], Waiting] = {}
         self._marked = False
 
     def load(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -60,7 +63,10 @@ class StateFeed(Buckets):
 
     def pending_keys(self) -> int:
         """How many records the next `drain` would write."""
-        return len(self._dirty) + len(self._dirty_visits) + len(self._dirty_sources) + len(self._gone)
+        return (
+            len(self._dirty_panes) + len(self._dirty_intervals) + len(self._dirty_stretches) + len(self._dirty_live)
+            + len(self._dirty_visits) + len(self._new_visits) + len(self._dirty_sources) + len(self._gone)
+        )  # fmt: skip
 
     def drain_closed(self) -> list[ClosedInterval]:
         """Closed intervals that changed since the last call, for `cti.intervals`; call before `drain`."""
@@ -68,9 +74,7 @@ class StateFeed(Buckets):
         for (scope, start_ms), interval in self._closed.items():  # some have expired in the meantime
             end_ms = self.calendars.of_scope(scope.scope).interval_end_ms(start_ms)
             result.append(ClosedInterval(scope.scope, start_ms, end_ms, interval))
-            scope.hot.clear()
-            if isinstance(scope, AgentScope) and scope.span is not None:
-                scope.span = NO_SPAN
+            scope.forget_found()
         self._closed.clear()
         return result
 
@@ -85,17 +89,26 @@ class StateFeed(Buckets):
             kind, bucket, name = keys.decode_key(key)
             if kind == keys.WAITING:
                 scope_name, visit_id = bucket_scope(bucket, name)
+                self._new_visits.pop((scope_name, visit_id), None)
                 self._dirty_visits[scope_name, visit_id] = self.scopes.queue(scope_name).waiting.get(visit_id)
             elif kind == keys.SOURCE:
                 if (name, int(bucket)) in self.scopes.sources:
                     self._dirty_sources.add((name, int(bucket)))
             elif kind != keys.MARK:
-                scope = self._scope(name)
-                if kind in (keys.LIVE, keys.STRETCHES) or int(bucket) in _buckets_of(kind, scope):
-                    self._dirty.add((kind, int(bucket), scope))
-                else:
-                    self._gone.add((kind, int(bucket), name))
+                self._touch_scope(kind, int(bucket), self._known[name])
         self._marked = True
+
+    def _touch_scope(self, kind: str, bucket: int, scope: Any) -> None:
+        if kind == keys.LIVE:
+            self._dirty_live.add(scope)
+        elif kind == keys.STRETCHES:
+            self._dirty_stretches.add((bucket, scope))
+        elif kind == keys.PANE and bucket in scope.panes:
+            self._dirty_panes[bucket, scope] = scope.panes[bucket]
+        elif kind == keys.INTERVAL and bucket in scope.intervals:
+            self._dirty_intervals[bucket, scope] = scope.intervals[bucket]
+        else:
+            self._gone.add((kind, bucket, scope.scope))
 
     def drain(self, max_bytes: int = 0) -> list[tuple[bytes, bytes | None]]:
         """Everything that changed since the last call, encoded, with the mark; empty when nothing did.
@@ -104,12 +117,19 @@ class StateFeed(Buckets):
         """
         if not self._marked:
             return []
-        records: list[tuple[bytes, bytes | None]] = []
-        for kind, bucket, scope in self._dirty:
-            value = _value(kind, bucket, scope)
-            records.append((b"%b|%d|%b" % (kind.encode(), bucket, scope.key), _encode(value) if value else None))
-        for (scope_name, visit_id), waiting in self._dirty_visits.items():
-            key = keys.encode_key(keys.WAITING, *waiting_bucket(scope_name, visit_id))
+        panes, intervals = self._dirty_panes, self._dirty_intervals
+        records: list[tuple[bytes, bytes | None]] = [
+            *((_prefix(keys.PANE, number) + scope.key, _encode(pane)) for (number, scope), pane in panes.items()),
+            *((_prefix(keys.INTERVAL, start) + scope.key, _encode(kept)) for (start, scope), kept in intervals.items()),
+        ]
+        for bucket, agent in self._dirty_stretches:
+            stored = agent.timeline.stored(bucket)
+            key = _prefix(keys.STRETCHES, bucket) + agent.key
+            records.append((key, None if stored is None else _encode(stored)))
+        for scope in self._dirty_live:
+            records.append((_prefix(keys.LIVE, 0) + scope.key, _encode(_live(scope))))
+        for visit, waiting in (*self._dirty_visits.items(), *self._new_visits.items()):
+            key = keys.encode_key(keys.WAITING, *waiting_bucket(*visit))
             records.append((key, None if waiting is None else _encode(waiting)))
         for source, partition in self._dirty_sources:
             records.append(
@@ -117,29 +137,31 @@ class StateFeed(Buckets):
             )
         records += [(keys.encode_key(kind, bucket, scope_name), None) for kind, bucket, scope_name in self._gone]
         records.append((MARK_KEY, _encode(self.mark)))
-        for dirty in (self._dirty, self._dirty_visits, self._dirty_sources, self._gone):
-            dirty.clear()
-        for scope in self._hot:
-            scope.hot.clear()
-        for agent in self._spans:
-            agent.span = None
-        self._hot.clear()
-        self._spans.clear()
-        self._marked = False
+        self._all_written()
         return records
 
+    def _all_written(self) -> None:
+        """Nothing has changed since the last flush."""
+        for dirty in (self._dirty_panes, self._dirty_intervals, self._dirty_visits, self._new_visits):
+            dirty.clear()
+        for noted in (self._dirty_stretches, self._dirty_live, self._dirty_sources, self._gone):
+            noted.clear()
+        for scope in self._warm:
+            scope.cool()
+        self._warm.clear()
+        self._marked = False
 
-def _value(kind: str, bucket: int, scope: Any) -> Any:
-    """What the state feed says under one key; nothing in it means a tombstone."""
-    if kind == keys.LIVE:
-        if isinstance(scope, AgentScope):
-            scope.timeline.show()
-        return scope.live
-    if kind == keys.STRETCHES:
-        return scope.timeline.stored(bucket)
-    return _buckets_of(kind, scope)[bucket]
+
+@lru_cache(PREFIXES_KEPT)
+def _prefix(kind: str, bucket: int) -> bytes:
+    """The key up to the scope, which most scopes have in common: they fill the same buckets."""
+    return keys.encode_key(kind, bucket, "")
 
 
-def _buckets_of(kind: str, scope: Any) -> dict[int, Any]:
-    """The scope's totals by pane or by interval."""
-    return scope.panes if kind == keys.PANE else scope.intervals  # type: ignore[no-any-return]
+def _live(scope: Scope) -> Any:
+    """What a scope keeps for ever, brought up to date."""
+    if isinstance(scope, QueueScope):
+        scope.live.newest_ms = scope.newest_ms
+    else:
+        scope.timeline.show()
+    return scope.live

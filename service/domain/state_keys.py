@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Version of the state values; a worker refuses another."""
 
 PANE: Final = "p"

@@ -64,6 +64,17 @@ class Totals(Struct, array_like=True, gc=False):
     longest_abandon_waits_ms: list[int] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
 
+    def add_wait(self, index: int, wait_ms: int, sign: int) -> None:
+        """Count a wait, of that bin, in the sketch and among the longest, or take it back."""
+        sketch, longest = self.wait_sketch, self.longest_waits_ms
+        count = sketch.get(index, 0) + sign
+        if count:
+            sketch[index] = count
+        else:
+            del sketch[index]
+        if sign < 0 or len(longest) < LONGEST_KEPT or wait_ms > longest[0]:
+            keep_longest(longest, wait_ms, sign)
+
     def add(self, other: "Totals") -> None:
         """Merge `other` into this one."""
         for name in COUNTERS:

@@ -53,7 +53,7 @@ def snapshot(store: AggregateStore) -> Any:
     }
     agents = {
         name: msgspec.to_builtins(
-            (a.live, a.panes, a.intervals, a.timeline.starts, a.timeline.stretches), str_keys=True
+            (a.live, a.panes, a.intervals, a.timeline.starts, a.timeline.whats), str_keys=True
         )
         for name, a in scopes.agents.items()
     }
