@@ -86,25 +86,16 @@ class AggregateStore(StateFeed):
         It stops only between two events, since a mark can say no less. Facts that are in already are passed over.
         Raises FactFailed; the state is half changed then, and the store must be given up.
         """
-        offsets, facts, apply = batch.offsets, batch.facts, self._apply
+        offsets, end = batch.offsets, len(batch.facts)
         applied = self.mark.applied.get(batch.partition, -1)
         limit = self.pending_keys() + most_keys
-        index, end = start, len(facts)
-        try:
-            while index < end:
-                offset = offsets[index]
-                if offset > applied:
-                    fact = facts[index]
-                    apply[type(fact)](fact)
-                index += 1
-                if index % KEYS_CHECKED_EVERY == 0 and self.pending_keys() > limit:
-                    while index < end and offsets[index] == offset:
-                        if offset > applied:
-                            apply[type(facts[index])](facts[index])
-                        index += 1
-                    break
-        except Exception as error:
-            raise FactFailed(index) from error
+        index = start
+        while index < end and self.pending_keys() <= limit:
+            stop = min(index + KEYS_CHECKED_EVERY, end)
+            while stop < end and offsets[stop] == offsets[stop - 1]:
+                stop += 1
+            self._apply_range(batch, index, stop, applied)
+            index = stop
         if index > start:
             self.mark.applied[batch.partition] = max(applied, offsets[index - 1])
         if index == end:
@@ -112,26 +103,36 @@ class AggregateStore(StateFeed):
         self._marked = True
         return index
 
+    def _apply_range(self, batch: FactBatch, start: int, stop: int, applied: int) -> None:
+        """Apply the facts from `start` to before `stop` whose source offset lies beyond `applied`. Raises FactFailed."""
+        apply, index = self._apply, start
+        try:
+            for index, offset in enumerate(batch.offsets[start:stop], start):
+                if offset > applied:
+                    fact = batch.facts[index]
+                    apply[type(fact)](fact)
+        except Exception as error:
+            raise FactFailed(index) from error
+
     def apply(self, fact: Any) -> None:
         """Apply one fact without a mark (reports)."""
         self._apply[type(fact)](fact)
 
     def _offered(self, fact: Offered) -> None:
         scope = self._known[fact.scope]
-        sign = fact.sign
-        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
+        sign, at_ms, visit_id = fact.sign, fact.at_ms, fact.visit_id
+        found = self._buckets(scope, at_ms, fact.arrival_ms)
         for totals in found:
             totals.offered += sign
         if fact.transferred_in:
             for totals in found:
                 totals.transferred_in += sign
-        visit_id = fact.visit_id
         known = scope.waiting.get(visit_id)
         if known is None:
-            self._first_heard(scope, visit_id, Waiting(fact.at_ms, fact.threshold_ms, fact.customer_class, sign))
+            self._first_heard(scope, visit_id, Waiting(at_ms, fact.threshold_ms, fact.customer_class, sign))
             return
         if sign > 0:
-            known.queued_ms, known.threshold_ms = fact.at_ms, fact.threshold_ms
+            known.queued_ms, known.threshold_ms = at_ms, fact.threshold_ms
         self._wait(scope, visit_id, known, sign)
 
     def _first_heard(self, scope: QueueScope, visit_id: str, waiting: Waiting) -> None:

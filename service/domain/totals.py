@@ -112,9 +112,11 @@ def bump(counts: dict[K, int], key: K, amount: int) -> None:
 def keep_longest(longest: list[int], value_ms: int, sign: int) -> None:
     """Remember (sign 1) or forget (sign -1) a duration among the longest, kept in ascending order."""
     if sign > 0:
-        insort(longest, value_ms)
-        if len(longest) > LONGEST_KEPT:
+        if len(longest) < LONGEST_KEPT:
+            insort(longest, value_ms)
+        elif value_ms > longest[0]:
             del longest[0]
+            insort(longest, value_ms)
     elif value_ms in longest:
         longest.remove(value_ms)
 
