@@ -289,7 +289,7 @@ class AggregateStore(StateFeed):
             if name is not None or logged_in:
                 self._spread(agent, max(since_ms, self._from_ms), min(until_ms, self._to_ms), what, sign)
             return
-        totals, duration_ms = interval.outcome, sign * (until_ms - since_ms)
+        totals, duration_ms = interval.common, sign * (until_ms - since_ms)
         if name is not None:
             setattr(totals, name, getattr(totals, name) + duration_ms)
         if logged_in:

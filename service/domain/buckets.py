@@ -109,8 +109,8 @@ class Buckets:
         return found
 
     def _buckets(self, scope: Scope, at_ms: int, arrival_ms: int) -> list[Totals]:
-        """The totals a fact belongs to: intervals by outcome and by arrival, pane, lifetime; none if the fact is too
-        old.
+        """The totals a fact belongs to: the interval, or one by outcome and one by arrival, pane, lifetime; none if
+        the fact is too old.
 
         A pane lies in one interval, so what was found once holds until the next flush for all that arrived in the
         same interval.
@@ -125,25 +125,23 @@ class Buckets:
     def _find_buckets(self, scope: Scope, at_ms: int, arrival_ms: int) -> list[Totals]:
         totals: list[Totals] = []
         same = False
-        if at_ms >= self._from_ms:
-            interval = self._interval_at(scope, at_ms)
-            if interval is None:
-                self._count("", "late")
-                return totals
-            totals.append(interval.outcome)
+        interval = self._interval_at(scope, at_ms) if at_ms >= self._from_ms else None
+        if interval is not None:
             start_ms, end_ms, _ = scope.span
-            if start_ms <= arrival_ms < end_ms:
-                totals.append(interval.arrival)
-                same = start_ms <= at_ms - at_ms % scope.pane_ms
-        if len(totals) < 2 and arrival_ms >= self._from_ms:
+            same = start_ms <= arrival_ms < end_ms
+            totals.append(interval.common if same else _outcome_only(interval))
+        elif at_ms >= self._from_ms:
+            self._count("", "late")
+            return totals
+        if not same and arrival_ms >= self._from_ms:
             other = self._interval(scope, scope.calendar.interval_start_ms(arrival_ms))
             if other is not None:
-                totals.append(other.arrival)
+                totals.append(_arrival_only(other))
         if self._live:
             self._add_live(scope, at_ms, totals)
         elif len(scope.found) > FOUND_LIMIT:
             scope.found.clear()
-        if same:
+        if same and start_ms <= at_ms - at_ms % scope.pane_ms:
             scope.found[at_ms // scope.pane_ms] = (start_ms, end_ms, totals)
         return totals
 
@@ -255,3 +253,15 @@ class Buckets:
         bump(found.counts, what, 1)
         self.scopes.sources[key] = found
         self._dirty_sources.add(key)
+
+
+def _outcome_only(interval: Interval) -> Totals:
+    if interval.outcome_only is None:
+        interval.outcome_only = Totals()
+    return interval.outcome_only
+
+
+def _arrival_only(interval: Interval) -> Totals:
+    if interval.arrival_only is None:
+        interval.arrival_only = Totals()
+    return interval.arrival_only

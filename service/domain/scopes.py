@@ -14,7 +14,7 @@ from service.domain.calendar import Calendar
 from service.domain.facts import SourceSeen
 from service.domain.state_keys import INTERVAL, LIVE, PANE, SOURCE, STRETCHES, WAITING, decode_key
 from service.domain.steps import NOT_NOTED, Stretches
-from service.domain.totals import STATE_COUNTERS, Totals, bump, total_of
+from service.domain.totals import Totals, bump, total_of
 
 QUEUE_PANE_MS: Final = 10_000
 AGENT_PANE_MS: Final = 60_000
@@ -30,21 +30,28 @@ class Interval(Struct, array_like=True, gc=False):
     """One interval's totals under both attributions. `revision` is 0 while it is the scope's newest; each later
     change adds one.
 
-    Time in state is the same under both and kept in `outcome` only: read by `totals`.
+    Most contacts arrive in the interval of their outcome: they, and the time in state, are in `common`. What counts
+    here under one attribution alone is in one of the other two; None: there is no such thing.
     """
 
-    outcome: Totals = field(default_factory=Totals)
-    arrival: Totals = field(default_factory=Totals)
+    common: Totals = field(default_factory=Totals)
+    outcome_only: Totals | None = None
+    arrival_only: Totals | None = None
     revision: int = 0
+
+    @property
+    def outcome(self) -> Totals:
+        """What happened in the interval; not to be changed."""
+        return self.common if self.outcome_only is None else total_of([self.common, self.outcome_only])
+
+    @property
+    def arrival(self) -> Totals:
+        """What became of those who arrived in the interval, and its time in state; not to be changed."""
+        return self.common if self.arrival_only is None else total_of([self.common, self.arrival_only])
 
     def totals(self, attribution: str) -> Totals:
         """The totals under `outcome` or `arrival`."""
-        if attribution == "outcome":
-            return self.outcome
-        found = total_of([self.arrival])
-        for name in STATE_COUNTERS:
-            setattr(found, name, getattr(self.outcome, name))
-        return found
+        return self.outcome if attribution == "outcome" else self.arrival
 
 
 class Waiting(Struct, array_like=True, gc=False):

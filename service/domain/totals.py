@@ -96,9 +96,6 @@ class Totals(Struct, array_like=True, gc=False):
 COUNTERS: Final = tuple(f for f, kind in Totals.__annotations__.items() if kind is int)
 """Names of the plain integer fields."""
 
-STATE_COUNTERS: Final = ("available_ms", "reserved_ms", "on_contact_ms", "acw_state_ms", "not_ready_ms", "login_ms")
-"""Those that sum an agent's time in state."""
-
 
 def bump(counts: dict[K, int], key: K, amount: int) -> None:
     """Add to one count; a count of zero is not kept."""
