@@ -52,9 +52,7 @@ def snapshot(store: AggregateStore) -> Any:
         for name, q in scopes.queues.items()
     }
     agents = {
-        name: msgspec.to_builtins(
-            (a.live, a.panes, a.intervals, a.timeline.starts, a.timeline.whats), str_keys=True
-        )
+        name: msgspec.to_builtins((a.live, a.panes, a.intervals, a.timeline.starts, a.timeline.whats), str_keys=True)
         for name, a in scopes.agents.items()
     }
     return queues, agents, dict(scopes.sources), msgspec.to_builtins(store.mark, str_keys=True)
@@ -163,6 +161,24 @@ def test_a_visit_that_left_becomes_a_tombstone_of_the_waiting() -> None:
     store.apply_batch(batch(facts[:1]))
     (key,) = [key for key, _ in store.drain() if key.startswith(b"w")]
     store.apply_batch(batch(facts))
+    assert dict(store.drain())[key] is None
+
+
+def test_a_visit_that_came_and_left_between_two_flushes_is_not_written() -> None:
+    store = AggregateStore(Floor())
+    store.apply_batch(batch(numbered(CALL[1:4])))
+    assert [key for key, _ in store.drain() if key.startswith(b"w")] == []
+
+
+def test_a_tombstone_to_be_written_is_not_forgotten_when_the_visit_comes_back_and_leaves() -> None:
+    store = AggregateStore(Floor())
+    facts = numbered(CALL[1:4])
+    store.apply_batch(batch(facts[:1]))
+    (key,) = [key for key, _ in store.drain() if key.startswith(b"w")]
+    (offered,) = [fact for _, fact in facts[:1]]
+    for sign in (-1, 1, -1):
+        store.apply(msgspec.structs.replace(offered, sign=sign))
+    store.pass_over(1)
     assert dict(store.drain())[key] is None
 
 

@@ -1,0 +1,40 @@
+"""An agent's timeline: the short way for what is new at the end gives what the long way gives."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.agents import AgentRecord, AgentTimeline
+from service.domain.facts import LegMoved, Move
+from service.domain.steps import Change, Shown
+
+MOVES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2), st.sampled_from((1, -1))), max_size=30)
+
+
+class Kept:
+    """A timeline with what it told: closed time by what it counts as, and changed buckets."""
+
+    def __init__(self) -> None:
+        self.timeline = AgentTimeline(AgentRecord())
+        self.time: Counter[tuple[int, Shown]] = Counter()
+        self.change = Change(self._add)
+
+    def _add(self, since_ms: int, until_ms: int, what: Shown, sign: int) -> None:
+        for at_ms in range(since_ms, until_ms):
+            self.time[at_ms, what] += sign
+
+    def seen(self) -> object:
+        """All that can be told of it."""
+        closed = {key: count for key, count in self.time.items() if count}
+        return self.timeline.starts, self.timeline.whats, closed, self.change.buckets
+
+
+@given(MOVES, st.integers(1, 3))
+def test_a_step_at_the_end_is_taken_as_any_other_step(moves: list[Move], at_once: int) -> None:
+    short, long = Kept(), Kept()
+    for first in range(0, len(moves), at_once):
+        short.timeline.take_leg(LegMoved("agent:1", None, 0, moves[first : first + at_once]), short.change)
+    for at_ms, phase, sign in moves:
+        long.timeline.count_from(at_ms, phase, sign, long.change)
+    assert short.seen() == long.seen()
