@@ -104,7 +104,7 @@ class AggregateStore(StateFeed):
         return index
 
     def _apply_range(self, batch: FactBatch, start: int, stop: int, applied: int) -> None:
-        """Apply the facts from `start` to before `stop` whose source offset lies beyond `applied`. Raises FactFailed."""
+        """Apply the facts from `start` to before `stop` with an offset beyond `applied`. Raises FactFailed."""
         apply, index = self._apply, start
         try:
             for index, offset in enumerate(batch.offsets[start:stop], start):

@@ -19,11 +19,14 @@ queues:
   sales:
     service_level: {threshold_seconds: 20, variant: abandon_negative}
 """
-CHANGED = BEFORE + """
+CHANGED = (
+    BEFORE
+    + """
     service_level_from:
       "2026-11-22T13:00:00+01:00": {threshold_seconds: 60}
       "2026-11-23": {variant: answered_only}
 """
+)
 
 
 def floor(tmp_path: Path, text: str) -> Floor:
