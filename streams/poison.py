@@ -8,6 +8,7 @@ loses and doubles nothing, but for one partition and in the same process.
 from __future__ import annotations
 
 import logging
+import time
 from asyncio import Future
 from collections.abc import Callable, Collection
 from typing import Any
@@ -61,6 +62,7 @@ class Quarantine:
         """Undo what is not flushed and have it delivered again; `event` is the batch that was being applied."""
         tp = event.message.tp
         log.error("%s: the record at offset %d is poison, loading its state again", tp, found.offset, exc_info=found)
+        started = time.monotonic()
         events, facts = await self._table.reload(tp.partition)
         marked = self._next_offset(self._table.store(tp.partition))
         places = self._found.setdefault(tp, {})
@@ -70,3 +72,4 @@ class Quarantine:
         # the mark must not pass what was sent before it is acknowledged: the new writer's first flush waits for it
         self._table.writer(tp.partition).add(None, [*facts, *found.sent])
         await self._contiguity.start_again([*events, event], marked or None)
+        log.warning("%s: loaded again in %.2f s, going on from offset %d", tp, time.monotonic() - started, marked)

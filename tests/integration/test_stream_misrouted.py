@@ -1,112 +1,20 @@
-"""Events in partitions that are not their key's are moved, once, and counted. On the embedded broker.
-
-The producer under test spreads keys by CRC-32, as some clients do unless told otherwise, and leaves some keys out.
-"""
+"""Events in partitions that are not their key's are moved, once, and counted. On the embedded broker."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from zlib import crc32
 
-import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from service.embedded import EmbeddedBroker, free_port
-from streams.kafka_hash import partitions_of
-from streams.misrouted import MOVED_FROM
-from tests.support.mornings import CONFIG, Event, record, simulated
-from tests.support.stream_run import Placed, Source, StreamRun
+from service.embedded import EmbeddedBroker
+from tests.support.misrouted_scenario import PARTITIONS, foreign_partitioner
+from tests.support.mornings import CONFIG, simulated
+from tests.support.stream_run import StreamRun
 
 pytestmark = pytest.mark.embedded
 
-PARTITIONS = 3
-SLICE_MS = 300_000
-"""Less than a contact lingers: what is moved arrives a little later than it would have."""
 
-
-@pytest.fixture
-def broker(embedded_broker: EmbeddedBroker) -> Iterator[EmbeddedBroker]:
-    """A broker of the test's own: the topics' names are fixed."""
-    with EmbeddedBroker() as running:
-        yield running
-
-
-def misplaced(events: list[Event]) -> list[Placed]:
-    """Key, value and partition as the foreign producer has them; the event tells the right key."""
-    placed: list[Placed] = []
-    for number, event in enumerate(events):
-        key, value = record(event)
-        assert key is not None
-        keyless = number % 10 == 0 and "contact_id" in event
-        placed.append((None if keyless else key, value, (number if keyless else crc32(key)) % PARTITIONS))
-    return placed
-
-
-def slices(events: list[Event]) -> Iterator[list[Event]]:
-    first = events[0]["occurred_at_ms"]
-    found: dict[int, list[Event]] = {}
-    for event in events:
-        found.setdefault((event["occurred_at_ms"] - first) // SLICE_MS, []).append(event)
-    return iter(found.values())
-
-
-def strays(events: list[Event]) -> int:
-    """How many of them the foreign producer has put where they do not belong."""
-    keys = [record(event)[0] or b"" for event in events]
-    home = partitions_of(keys, PARTITIONS)
-    return sum(home[key] != where for key, (_, _, where) in zip(keys, misplaced(events), strict=True))
-
-
-async def test_a_foreign_partitioner_changes_no_number(broker: EmbeddedBroker, tmp_path: Path) -> None:
-    morning = simulated()
-    file = tmp_path / "recording.jsonl"
-    file.write_text("".join(json.dumps(event) + "\n" for event in morning))
-    async with StreamRun(broker.bootstrap, CONFIG, tmp_path, embedded=True, partitions=PARTITIONS) as run:
-        port = free_port()
-        worker = run.start_worker("--metrics-port", str(port))
-        parts = list(slices(morning))
-        moved = 0
-        for number, part in enumerate(parts):
-            if number == len(parts) // 2:
-                assert await misrouted_total(port) == moved
-            await run.send_to(misplaced(part))
-            moved += strays(part)
-            if number == len(parts) // 2:
-                run.kill(worker)  # what it had moved and not yet noted is moved again, under the same event ids
-                run.start_worker()
-            await run.until_taken(run.sent + moved)
-        await run.settle()
-        source = Source([file], "canonical", CONFIG)
-        for attribution in ("outcome", "arrival"):
-            assert await run.differences(source, attribution) == []
-        assert not run.feed.dead_letters
-        copies = await moved_records(run)
-        assert len(copies) == moved, "each from its place"
-        assert set(copies.values()) <= {1, 2}, "once, and once more over a crash"
-        assert moved > len(morning) // 3
-
-
-async def misrouted_total(port: int) -> int:
-    async with httpx.AsyncClient() as client:
-        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
-    line = next(line for line in text.splitlines() if line.startswith("floorwalker_worker_misrouted_total{"))
-    return round(float(line.split()[-1]))
-
-
-async def moved_records(run: StreamRun) -> Counter[str]:
-    """Where each copy says it came from; a copy of a copy would be a record with two such headers."""
-    found: Counter[str] = Counter()
-    async with AIOKafkaConsumer(bootstrap_servers=run.bootstrap) as consumer:
-        consumer.assign([TopicPartition("cti.events", number) for number in range(PARTITIONS)])
-        await consumer.seek_to_beginning()
-        while records := await consumer.getmany(timeout_ms=500):
-            for several in records.values():
-                for one in several:
-                    origins = [value.decode() for name, value in one.headers if name == MOVED_FROM]
-                    assert len(origins) <= 1
-                    found.update(origins)
-    return found
+async def test_a_foreign_partitioner_changes_no_number(embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    with EmbeddedBroker() as broker:  # of the test's own: the topics' names are fixed
+        async with StreamRun(broker.bootstrap, CONFIG, tmp_path, embedded=True, partitions=PARTITIONS) as run:
+            await foreign_partitioner(run, simulated(), tmp_path)

@@ -5,7 +5,6 @@ The material is a simulated morning with logins, pauses, holds, after-call work,
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from service.embedded import EmbeddedBroker
-from tests.support.mornings import CONFIG, Event, record, simulated
-from tests.support.stream_run import Source, StreamRun
+from tests.support.mornings import CONFIG, Event, record, recording, simulated
+from tests.support.stream_run import StreamRun
 
 SEEDS = range(5)
 ARRIVAL_SPREAD_MS = 10_000
@@ -35,12 +34,6 @@ def broker(embedded_broker: EmbeddedBroker) -> Iterator[EmbeddedBroker]:
 def morning() -> list[Event]:
     """Three hours of a simulated centre."""
     return simulated()
-
-
-def recording(events: list[Event], folder: Path) -> Source:
-    file = folder / "recording.jsonl"
-    file.write_text("".join(json.dumps(event) + "\n" for event in events))
-    return Source([file], "canonical", CONFIG)
 
 
 async def test_a_recording_that_is_fed_twice_counts_once(

@@ -51,6 +51,26 @@ async def test_a_native_topic_is_decoded(broker: EmbeddedBroker, native: Source,
         assert all(headers["source_topic"] == NATIVE.encode() for headers in rejected)
 
 
+@pytest.mark.crash
+async def test_a_line_that_an_adapter_fails_on_is_set_aside(
+    broker: EmbeddedBroker, native: Source, tmp_path: Path
+) -> None:
+    report = run_report(native)
+    create_topics(broker.bootstrap, 1, 1, topics=[Topic(NATIVE, "lines of a queue_log", {})])
+    lines = [line for line in native.files[0].read_bytes().splitlines() if line.strip()]
+    poison = lines[5].replace(b"|", b"|POISON", 1)
+    async with StreamRun(broker.bootstrap, native.config, tmp_path, embedded=True) as run:
+        run.start_worker(module="tests.support.failing_worker")
+        await run.send([(None, line) for line in [*lines[:5], poison, *lines[5:]]], topic=NATIVE)
+        run.sent = report["quality"]["events"]
+        await run.settle()
+        assert await run.differences(native) == []
+        found = [dict(letter.headers) | {"value": letter.value} for letter in run.feed.dead_letters]
+        letter = next(letter for letter in found if letter["reason"] == b"poison")
+        assert (letter["value"], letter["source_topic"], letter["source_offset"]) == (poison, NATIVE.encode(), b"5")
+        assert b"does not understand itself" in letter["traceback"]
+
+
 def start(bootstrap: str, folder: Path, *more: str) -> tuple[int, str]:
     """Exit code and standard error of a worker that should not start."""
     command = [sys.executable, "-m", "service.main", "worker", "--bootstrap", bootstrap]

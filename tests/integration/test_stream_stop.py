@@ -12,7 +12,7 @@ import pytest
 
 from service.embedded import EmbeddedBroker
 from tests.support import stop_scenarios as scenarios
-from tests.support.mornings import CONFIG, simulated
+from tests.support.mornings import CONFIG, recording, simulated
 from tests.support.stream_run import StreamRun
 
 pytestmark = pytest.mark.embedded
@@ -64,4 +64,4 @@ async def test_a_worker_stops_in_time_in_the_middle_of_a_rebalance(broker: Embed
         await sending
         await run.settle()
         for attribution in ("outcome", "arrival"):
-            assert await run.differences(scenarios.recording(events, tmp_path), attribution) == []
+            assert await run.differences(recording(events, tmp_path), attribution) == []

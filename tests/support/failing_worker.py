@@ -1,7 +1,8 @@
 """A `floorwalker` with faults put in, to be run as `python -m tests.support.failing_worker worker ...`.
 
 An event whose id begins with `poison-` raises after the contact was changed; a fact for `queue-with-poison` raises
-after it was added to that queue and to another one. `FLOORWALKER_TEST_DIE_IN_RELOAD=1` has the process killed when it
+after it was added to that queue and to another one; a native record with `POISON` in it raises in its adapter.
+`FLOORWALKER_TEST_DIE_IN_RELOAD=1` has the process killed when it
 has read half of the changelog to undo that; `FLOORWALKER_TEST_SLOW_FLUSH=1` makes every flush take a second longer.
 """
 
@@ -16,14 +17,16 @@ from typing import Any
 
 import msgspec
 
+from service.adapters import parse_record
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
 from service.domain.facts import Offered
 from service.main import main
-from streams import changelog
+from streams import changelog, processors
 from streams.producer import BatchProducer, Record
 
 POISON_EVENT = "poison"
+POISON_LINE = b"POISON"
 POISON_QUEUE = "queue-with-poison"
 OTHER_QUEUE = "sales"
 DIE = "FLOORWALKER_TEST_DIE_IN_RELOAD"
@@ -59,6 +62,17 @@ def fail_on_poison_facts() -> None:
     AggregateStore._offered = offered_or_fail  # type: ignore[method-assign]
 
 
+def fail_on_poison_lines() -> None:
+    parse = parse_record
+
+    def parse_or_fail(adapter: Any, raw: bytes) -> Any:
+        if POISON_LINE in raw:
+            raise Bug("the adapter does not understand itself")
+        return parse(adapter, raw)
+
+    processors.parse_record = parse_or_fail  # type: ignore[attr-defined]
+
+
 def die_in_reload() -> None:
     read = changelog.read_changelog
 
@@ -85,6 +99,7 @@ def flush_slowly() -> None:
 if __name__ == "__main__":
     fail_on_poison_events()
     fail_on_poison_facts()
+    fail_on_poison_lines()
     if os.environ.get(DIE) == "1":
         die_in_reload()
     if os.environ.get(SLOW) == "1":

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from service.domain.codec import decode_event, record_key
-from tests.support.stream_run import ROOT, Record
+from tests.support.stream_run import ROOT, Record, Source
 
 CONFIG = ROOT / "tests" / "golden" / "reports" / "canonical.yaml"
 
@@ -27,3 +28,10 @@ def record(event: Event) -> Record:
     """The record of `cti.events` that carries the event."""
     raw = json.dumps(event).encode()
     return record_key(decode_event(raw)).encode(), raw
+
+
+def recording(events: list[Event], folder: Path) -> Source:
+    """The events as a file that commands read."""
+    file = folder / "recording.jsonl"
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    return Source([file], "canonical", CONFIG)

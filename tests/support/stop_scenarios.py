@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from collections import deque
@@ -15,19 +14,13 @@ from aiokafka import AIOKafkaProducer
 
 from service.processes import Child
 from tests.support import failing_worker
-from tests.support.mornings import CONFIG, Event, record
-from tests.support.stream_run import EVENTS, Record, Source, StreamRun
+from tests.support.mornings import Event, record, recording
+from tests.support.stream_run import EVENTS, Record, StreamRun
 
 STOP_LIMIT_S = 10.0
 """A promise: container platforms kill after it."""
 
 STEP_S = 0.05
-
-
-def recording(events: list[Event], folder: Path) -> Source:
-    file = folder / "recording.jsonl"
-    file.write_text("".join(json.dumps(event) + "\n" for event in events))
-    return Source([file], "canonical", CONFIG)
 
 
 class Load:

@@ -136,6 +136,24 @@ def test_contiguity(
     assert consumer.discarded == accepted.count(False)
 
 
+def test_a_partition_without_a_mark_starts_again_at_its_first_unacknowledged_batch() -> None:
+    tp = TP("events", 0)
+    consumer = FakeConsumer(0)
+    app: Any = SimpleNamespace(consumer=consumer)
+
+    def batch(start: int) -> Any:
+        return SimpleNamespace(message=SimpleNamespace(tp=tp), value=Batch(start))
+
+    async def scenario() -> list[bool]:
+        contiguity = Contiguity(app)
+        await contiguity.start_again([batch(3), batch(5)], None)
+        return [await contiguity.accepts(batch(start), None) for start in (9, 3)]
+
+    assert asyncio.run(scenario()) == [False, True], "what was queued behind them does not go first"
+    assert consumer.sought == [(tp, 3)]
+    assert consumer.discarded == 3
+
+
 def test_an_exception_in_a_guarded_coroutine_ends_the_process_with_its_traceback() -> None:
     program = (
         "import asyncio, logging\n"
