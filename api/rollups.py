@@ -1,24 +1,30 @@
 """Roll-ups: what several queues or agents come to together, merged when read."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 from api.views import NOW_KPIS, WINDOW_KPIS, Fields, Views, level_view, read
 from service.domain.kpis import Reading
 from service.domain.scopes import AgentScope, QueueScope
+from service.domain.service_level import closed
 from service.domain.settings import ServiceLevel
 from service.domain.totals import Totals
 from service.domain.view import FloorView
 from service.floor_state import FloorState
 from service.window_cache import merged
 
-QUEUE_KINDS: Final = ("group", "site", "channel")
-
 
 def member_queues(state: FloorState, kind: str, name: str) -> list[QueueScope]:
     """The queues of a group, site or channel."""
     ids = [queue_id for queue_id in state.queue_ids() if getattr(state.floor.queue(queue_id), kind) == name]
     return [queue for queue_id in ids if (queue := state.queue(queue_id)) is not None]
+
+
+def class_parts(state: FloorState, customer_class: str) -> list[QueueScope]:
+    """What belongs to a customer class, queue by queue."""
+    parts = state.scopes.classes_of
+    return [parts[queue_id][customer_class] for queue_id in sorted(parts) if customer_class in parts[queue_id]]
 
 
 def member_agents(state: FloorState, team: str) -> list[AgentScope]:
@@ -36,7 +42,8 @@ def common_level(levels: list[ServiceLevel], default: ServiceLevel) -> tuple[Ser
     if all(level == levels[0] for level in levels):
         return levels[0], False
     shared = [level for level in levels if all(level.variant == other.variant for other in levels)]
-    return (shared[0] if shared else default), True
+    level = shared[0] if shared else default
+    return replace(level, abandonment=any(level.abandonment for level in levels)), True
 
 
 def queues_view(
@@ -48,16 +55,22 @@ def queues_view(
     windows: Iterable[str],
     fields: Fields,
 ) -> dict[str, Any]:
-    """The roll-up of queues. Agents count once however many of the queues they serve."""
+    """The roll-up of queues, or of what a class has of them. Agents count once however many of the queues they serve; a
+    class has none of its own.
+    """
     state = views.state
     ids = [queue.queue_id for queue in queues]
     levels = [state.floor.queue(queue_id).level_at(view.now_ms) for queue_id in ids]
     level, mixed = common_level(levels, state.floor.default_queue.service_level)
-    now = view.queue_now(queues, state.staff.of_queues(ids), level)
+    now = view.queue_now(queues, None if kind == "class" else state.staff.of_queues(ids), level)
 
     def window_values(window: str) -> dict[str, Any]:
-        totals = merged([view.queue_totals(queue, window) for queue in queues])
-        return read(WINDOW_KPIS["queue"], Reading(totals, level, over_threshold=now.over_threshold), fields)
+        parts = [view.queue_totals(queue, window) for queue in queues]
+        left = sum(closed(part) for part, its in zip(parts, levels, strict=True) if its.abandonment)
+        reading = Reading(
+            merged(parts), level, over_threshold=now.over_threshold, closed_with_abandonment=left if mixed else None
+        )
+        return read(WINDOW_KPIS["queue"], reading, fields)
 
     return {
         "id": name,

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from service.domain.kpis import KPIS_OF, Kind, Kpi, Reading
 from service.domain.scopes import AgentScope, QueueScope
-from service.domain.settings import ServiceLevel
+from service.domain.settings import Floor, ServiceLevel
 from service.domain.totals import Totals
-from service.domain.view import FloorView, WaitingNow, queues_served, state_of
+from service.domain.view import FloorView, WaitingNow, can_take, free_by_channel, next_due_ms, queues_served, state_of
 from service.floor_state import FloorState
 from service.timetext import format_moment
 
@@ -48,6 +48,27 @@ def level_view(level: ServiceLevel, mixed: bool = False) -> dict[str, Any]:
     }
 
 
+def hours_view(level: ServiceLevel, queue: QueueScope, now_ms: int) -> dict[str, Any] | None:
+    """Of a queue that counts open time: whether it is open, and by when the next waiting visit is to be answered."""
+    if level.hours is None:
+        return None
+    due_ms = next_due_ms(queue, level.hours, now_ms)
+    return {"open": level.hours.is_open(now_ms), "next_due_at": None if due_ms is None else format_moment(due_ms)}
+
+
+def capacity_view(floor: Floor, agent: AgentScope, now_ms: int) -> dict[str, dict[str, int] | None]:
+    """What an agent who takes several contacts at once has and can still take, by channel; null for others."""
+    free = free_by_channel(floor, agent, now_ms)
+    if free is None:
+        return {"capacity": None, "contacts": None, "free_capacity": None}
+    capacity, contacts = floor.agent(agent.agent_id).capacity, agent.record.contacts
+    return {
+        "capacity": {channel: capacity.get(channel, 1) for channel in free},
+        "contacts": {channel: contacts.get(channel, 0) for channel in {**free, **contacts}},
+        "free_capacity": free,
+    }
+
+
 class Views:
     """Builds views; window values are kept until the window's totals change."""
 
@@ -75,9 +96,24 @@ class Views:
             "group": settings.group,
             "configured": settings.configured,
             "service_level": level_view(level),
+            "business_hours": hours_view(level, queue, view.now_ms),
             "now": read(NOW_KPIS["queue"], now, fields),
+            "by_class": self._by_class(view, queue),
             "windows": {w: self._window(view, queue, w, level, now.over_threshold, fields) for w in windows},
         }
+
+    def _by_class(self, view: FloorView, queue: QueueScope) -> dict[str, Values]:
+        """Who waits now, by customer class, for the classes of which somebody does."""
+        found: dict[str, Values] = {}
+        for name, part in sorted(self.state.scopes.classes_of.get(queue.queue_id, {}).items()):
+            waiting = WaitingNow(self.state.floor, [part], view.now_ms)
+            if waiting.count:
+                found[name] = {
+                    "waiting": waiting.count,
+                    "waiting_over_threshold": waiting.over,
+                    "oldest_wait_seconds": _seconds(waiting.oldest_ms),
+                }
+        return found
 
     def _window(
         self, view: FloorView, queue: QueueScope, window: str, level: ServiceLevel, over: int, fields: Fields
@@ -102,7 +138,7 @@ class Views:
             "id": queue.queue_id,
             "waiting": now.waiting,
             "oldest_wait_seconds": _seconds(now.oldest_wait_ms),
-            "agents_available": staff.get("available", 0),
+            "agents_available": can_take(staff),
             "expected_wait_seconds": _seconds(now.expected_wait_ms),
             "service_level_ratio": values["service_level_ratio"],
         }
@@ -126,6 +162,7 @@ class Views:
             "state_reason": reason,
             "state_since": format_moment(since_ms) if record.since_ms else None,
             "queues": sorted(queues_served(record)),
+            **capacity_view(self.state.floor, agent, view.now_ms),
             "adherence": None,
             "now": read(NOW_KPIS["agent"], view.agent_now(agent, Totals()), fields),
             "windows": {w: read(WINDOW_KPIS["agent"], reading, fields) for w, reading in readings.items()},
@@ -133,7 +170,7 @@ class Views:
 
     def waiting_over(self, view: FloorView, queue: QueueScope) -> int:
         """Visits of the queue that wait beyond their threshold now."""
-        return WaitingNow([queue], view.now_ms).over
+        return WaitingNow(self.state.floor, [queue], view.now_ms).over
 
 
 def _seconds(value_ms: float | None) -> float | None:

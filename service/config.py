@@ -7,18 +7,21 @@ from typing import Any, Literal
 from pydantic import PrivateAttr, ValidationError, field_validator
 
 from service.config_messages import explain
+from service.config_section import Section
 from service.config_sections import (
     AgentConfig,
+    ChannelConfig,
     DefaultsConfig,
     QueueConfig,
     Seconds,
-    Section,
     ServiceLevelConfig,
     SiteConfig,
     SourceConfig,
 )
 from service.config_source import ConfigError, Location, Source, read_source
 from service.domain import settings as domain
+from service.domain.business_hours import BusinessHours
+from service.domain.events import Channel
 from service.settings import ProcessSettings
 from service.timetext import parse_interval_ms, parse_moment_ms
 
@@ -29,6 +32,7 @@ class Config(Section):
     sites: dict[str, SiteConfig] = {}
     queues: dict[str, QueueConfig] = {}
     defaults: DefaultsConfig = DefaultsConfig()
+    channels: dict[Channel, ChannelConfig] = {}
     agents: dict[str, AgentConfig] = {}
     sources: dict[str, SourceConfig] = {}
     rules: list[dict[str, Any]] = []
@@ -96,7 +100,7 @@ class Config(Section):
             site=full.site or self.single_site or domain.DEFAULT_SITE,
             channel=full.channel,
             group=full.group,
-            service_level=full.service_level.service_level(),
+            service_level=full.service_level.service_level(self._hours(full), self._abandonment(full)),
             configured=configured,
             later_levels=tuple(self._later_levels(full)),
         )
@@ -111,16 +115,31 @@ class Config(Section):
         said = _said(queue.service_level)
         for from_ms, change in sorted(moments.items()):
             said = _overlay(said, _said(change))
-            yield from_ms, ServiceLevelConfig.model_validate(said).service_level()
+            level = ServiceLevelConfig.model_validate(said)
+            yield from_ms, level.service_level(self._hours(queue), self._abandonment(queue))
 
     def _site(self, name: str | None) -> SiteConfig:
         """The site named, else the only one there is, else the default."""
         return self.sites.get(name or self.single_site or "") or self.defaults.site or SiteConfig()
 
+    def _hours(self, queue: QueueConfig) -> BusinessHours | None:
+        """The hours of a queue that has its defaults: its own, else those of its site; None without any."""
+        site = self._site(queue.site)
+        hours = queue.business_hours or site.business_hours
+        return hours.hours(site.timezone) if hours is not None else None
+
+    def _abandonment(self, queue: QueueConfig) -> bool:
+        """Whether customers can abandon: the queue says so, else its channel, else what the channel is like."""
+        if queue.abandonment is not None:
+            return queue.abandonment
+        channel = self.channels.get(queue.channel)
+        return channel.abandonment if channel is not None else queue.channel not in domain.NO_ABANDONMENT
+
     def _agent(self, key: str, agent: AgentConfig, *, configured: bool) -> domain.Agent:
         full = AgentConfig.model_validate(_overlay(_said(self.defaults.agent), _said(agent)))
         site = full.site or self.single_site or domain.DEFAULT_SITE
-        return domain.Agent(key, full.name or key, full.team, site, configured)
+        several: dict[str, int] = {channel: most for channel, most in full.capacity.items() if most > 1}
+        return domain.Agent(key, full.name or key, full.team, site, configured, several)
 
 
 def load_config(path: Path | None) -> Config:
@@ -132,6 +151,7 @@ def load_config(path: Path | None) -> Config:
         source.complain((tuple(e["loc"]), explain(Config, e)) for e in error.errors())
         raise ConfigError(source.sentences()) from None
     source.complain(_unknown_sites(config))
+    source.complain(_clocks_without_hours(config))
     if source.problems:
         raise ConfigError(source.sentences())
     source.complain(_doubts(config))
@@ -151,6 +171,20 @@ def _unknown_sites(config: Config) -> Iterator[tuple[Location, str]]:
             yield (*at, "site"), f"{'.'.join(map(str, at))}.site names the site {site!r}, but `sites` has: {known}"
 
 
+def _clocks_without_hours(config: Config) -> Iterator[tuple[Location, str]]:
+    """Yield every queue that counts its waits in business hours and has none."""
+    queues: list[tuple[Location, QueueConfig]] = [(("queues", key), queue) for key, queue in config.queues.items()]
+    for at, queue in [*queues, (("defaults", "queue"), QueueConfig())]:
+        full = config.with_defaults(queue)
+        levels: dict[Location, ServiceLevelConfig] = {("service_level",): full.service_level}
+        levels |= {("service_level_from", moment): level for moment, level in full.service_level_from.items()}
+        for where, level in levels.items():
+            if level.clock == "business_hours" and config._hours(full) is None:
+                name = ".".join(map(str, at))
+                text = f"{name} counts waits in business hours, but neither it nor its site has `business_hours`"
+                yield (*at, *where, "clock"), text
+
+
 def _doubts(config: Config) -> Iterator[tuple[Location, str]]:
     """Yield what is legal but probably not meant."""
     for key, queue in config.queues.items():
@@ -159,6 +193,9 @@ def _doubts(config: Config) -> Iterator[tuple[Location, str]]:
             yield ("queues", key), f"queue {key} has no service level threshold: its service level is undefined"
         if "genesys" in queue.service_level.model_fields_set and level.variant != "genesys":
             yield ("queues", key), f"queue {key} sets `genesys`, which its variant {level.variant} ignores"
+        clocks = {level.clock, *(later.clock for later in config.with_defaults(queue).service_level_from.values())}
+        if queue.business_hours is not None and "business_hours" not in clocks:
+            yield ("queues", key), f"queue {key} has business hours, which its clock {level.clock} ignores"
         if (queue.site or config.defaults.queue.site) is None and len(config.sites) > 1:
             yield ("queues", key), f"queue {key} names no site of {len(config.sites)}: it counts in 'default' (UTC)"
     sections: tuple[Literal["rules", "goals"], ...] = ("rules", "goals")
@@ -173,9 +210,10 @@ def _said(section: Section) -> dict[str, Any]:
 
 
 def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
-    """Return `base` with the values of `top` over it, key by key in nested mappings too."""
+    """Return `base` with the values of `top` over it, key by key in nested mappings too, but for business hours."""
     merged = dict(base)
     for key, value in top.items():
         below = merged.get(key)
-        merged[key] = _overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        both = isinstance(below, dict) and isinstance(value, dict) and key != "business_hours"
+        merged[key] = _overlay(below, value) if both else value  # type: ignore[arg-type]
     return merged

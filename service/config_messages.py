@@ -7,10 +7,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+KEY = "[key]"
+"""Pydantic's last part of a location when a mapping's key, and not its value, is wrong."""
+
 
 def explain(model: type[BaseModel], error: ErrorDetails) -> str:
     """Return one sentence that says what is wrong and what would be right."""
-    at = [str(part) for part in error["loc"]]
+    at = [str(part) for part in error["loc"] if part != KEY]
     name = ".".join(at)
     match error["type"]:
         case "extra_forbidden":

@@ -1,31 +1,30 @@
 """The parts of the configuration file, as people write them."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from service.adapters import ADAPTERS
 from service.adapters.mapping import CallRecordsMapping
+from service.config_hours import BusinessHoursConfig
+from service.config_section import Section
 from service.domain import settings as domain
+from service.domain.business_hours import BusinessHours
 from service.domain.events import Channel
 from service.timetext import parse_minutes_of_day, parse_moment_ms, parse_zone
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A part of the file: exact types, and no key that we do not know."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+ThresholdSeconds = Annotated[float, Field(gt=0, le=31 * 86_400, allow_inf_nan=False)]
 
 
 class SiteConfig(Section):
-    """A place: IANA zone and the local time at which its business day starts."""
+    """A place: IANA zone, the local time at which its business day starts, and when it is open."""
 
     name: str | None = None
     timezone: str = "UTC"
     day_starts_at: str = "00:00"
+    business_hours: BusinessHoursConfig | None = None
 
     _zone = field_validator("timezone")(parse_zone)
 
@@ -49,30 +48,40 @@ class GenesysConfig(Section):
 
 
 class ServiceLevelConfig(Section):
-    """A queue's service level. `threshold_seconds` null: undefined."""
+    """A queue's service level. `threshold_seconds` null: undefined. `clock` says which time its waits count."""
 
-    threshold_seconds: Seconds | None = 20
+    threshold_seconds: ThresholdSeconds | None = 20
+    clock: Literal["elapsed", "business_hours"] = "elapsed"
     target_ratio: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.8
     variant: domain.Variant = "abandon_ignored"
     short_abandon_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 5
     genesys: GenesysConfig = GenesysConfig()
 
-    def service_level(self) -> domain.ServiceLevel:
-        """Return it in the domain's milliseconds."""
+    def service_level(self, hours: BusinessHours | None, abandonment: bool) -> domain.ServiceLevel:
+        """Return it in the domain's milliseconds; `hours` are those in force if waits count open time only."""
         return domain.ServiceLevel(
             threshold_ms=None if self.threshold_seconds is None else round(self.threshold_seconds * 1000),
             target_ratio=self.target_ratio,
             variant=self.variant,
             short_abandon_ms=round(self.short_abandon_seconds * 1000),
             genesys=domain.GenesysSwitches(**self.genesys.model_dump()),
+            hours=hours if self.clock == "business_hours" else None,
+            abandonment=abandonment,
         )
+
+
+class ChannelConfig(Section):
+    """A channel: whether its customers can abandon, that is, be seen to leave while they wait."""
+
+    abandonment: bool
 
 
 class QueueConfig(Section):
     """A business queue. What it does not say comes from `defaults.queue`; `site` null: the only site there is.
 
-    `service_level_from` has what changes in the service level, by the moment from which it holds: a date (the start of
-    the site's business day) or an RFC 3339 time.
+    `business_hours` null: those of the site. `abandonment` null: as on its channel. `service_level_from` has what
+    changes in the service level, by the moment from which it holds: a date (the start of the site's business day) or an
+    RFC 3339 time.
     """
 
     name: str | None = None
@@ -81,6 +90,8 @@ class QueueConfig(Section):
     group: str | None = None
     service_level: ServiceLevelConfig = ServiceLevelConfig()
     service_level_from: dict[str, ServiceLevelConfig] = {}
+    business_hours: BusinessHoursConfig | None = None
+    abandonment: bool | None = None
 
     @field_validator("service_level_from")
     @classmethod
@@ -91,11 +102,15 @@ class QueueConfig(Section):
 
 
 class AgentConfig(Section):
-    """A human agent. What it does not say comes from `defaults.agent`."""
+    """A human agent. What it does not say comes from `defaults.agent`.
+
+    `capacity` says how many contacts of a channel the agent takes at once; one where nothing is said.
+    """
 
     name: str | None = None
     team: str | None = None
     site: str | None = None
+    capacity: dict[Channel, Annotated[int, Field(ge=1, le=100)]] = {}
 
 
 class DefaultsConfig(Section):

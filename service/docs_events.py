@@ -137,7 +137,9 @@ def kpis_text() -> str:
     lines = [
         "# KPIs", "", NOTE, "",
         "Ratios lie between 0 and 1; where there is nothing to divide by, a KPI is `null`. Prometheus has a gauge",
-        "for those marked.", "",
+        "for those marked. Waits, the longest and the percentiles included, count open time only in queues whose clock",
+        "is `business_hours`; all other times are elapsed time. `abandonment_ratio` is `null` where nobody can",
+        "abandon: see [channels.md](channels.md).", "",
         "| name | 中文 | unit | scopes | better | gauge | meaning |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for kpi in KPIS:

@@ -78,7 +78,7 @@ class FloorState:
 
     def _forget(self) -> None:
         self.scopes = Scopes()
-        self.staff = StaffIndex()
+        self.staff = StaffIndex(self.floor)
         self.changed: dict[str, int] = {}
         self.newest_event_ms = 0
         self.newest_received_ms = 0
@@ -138,6 +138,8 @@ class FloorState:
         elif kind == b"o":
             self._source_changed(scope, int(key.split(b"|", 2)[1]))
         self.touch(scope)
+        if scope.startswith("class:"):  # the queue shows its classes
+            self.touch("queue:" + self.scopes.classes[scope].queue_id)
 
     def touch(self, scope: str) -> None:
         """Note a change of the scope."""
@@ -151,7 +153,7 @@ class FloorState:
             self.feed.refused = other_schema(schema)
 
     def _live_changed(self, scope: str) -> None:
-        queue = self.scopes.queues.get(scope)
+        queue = self.scopes.queues.get(scope) or self.scopes.classes.get(scope)
         if queue is not None:
             self.newest_event_ms = max(self.newest_event_ms, queue.live.newest_ms)
             return
@@ -239,9 +241,9 @@ class _CachedView(FloorView):
             return windows.panes.rolling(span_ms // QUEUE_PANE_MS, self.now_ms // QUEUE_PANE_MS)
         return windows.intervals.total(*self.bounds_ms(queue.scope, window))
 
-    def queue_now(self, queues: list[QueueScope], staff: Staff, level: ServiceLevel) -> Reading:
+    def queue_now(self, queues: list[QueueScope], staff: Staff | None, level: ServiceLevel) -> Reading:
         """What is true of one or several queues now."""
-        waiting = WaitingNow(queues, self.now_ms)
+        waiting = WaitingNow(self._floor, queues, self.now_ms)
         hours = [self.queue_totals(queue, "60m") for queue in queues]
         last_hour = hours[0] if len(hours) == 1 else merged(hours)
         wait_ms = expected_wait_ms(waiting.count, staff, last_hour)

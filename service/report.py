@@ -131,7 +131,7 @@ def _queue(run: _Run, queue: QueueScope, staff: dict[str, int]) -> dict[str, Any
         level = settings.level_at(run.cut_ms if now else since_ms)
         part = QueueScope(queue.scope)
         part.waiting = {v: w for v, w in queue.waiting.items() if since_ms <= w.queued_ms < until_ms}
-        waiting = WaitingNow([part], run.cut_ms)
+        waiting = WaitingNow(run.floor, [part], run.cut_ms)
         reading = Reading(totals, level, waiting.count, 0, waiting.oldest_ms, staff if now else None)
         return read_kpis("queue", reading) | _reasons(totals) | {"waiting_over_threshold": waiting.over}
 
@@ -141,7 +141,7 @@ def _queue(run: _Run, queue: QueueScope, staff: dict[str, int]) -> dict[str, Any
 
 
 def _reasons(totals: Totals) -> dict[str, dict[str, int]]:
-    """`flowed_out_by_reason` and `refused_by_reason`."""
+    """`flowed_out_by_reason` and `refused_by_reason`, and the same of other outcomes where a reason was told."""
     split: dict[str, dict[str, int]] = {"flowed_out_by_reason": {}, "refused_by_reason": {}}
     for key, count in sorted(totals.reasons.items()):
         outcome, _, reason = key.partition(":")

@@ -5,17 +5,21 @@ from collections.abc import Iterable
 from typing import Final
 
 from service.domain.scopes import AgentScope
+from service.domain.settings import Floor
 from service.domain.totals import bump
-from service.domain.view import Staff, distinct_staff, staff_by_queue
+from service.domain.view import Staff, distinct_staff, staff_of_agent
 
 _NOBODY: Final[Staff] = {}
 _NEVER_MS: Final = 1 << 62
 
 
 class StaffIndex:
-    """Who is where. An agent's own record says it; the counts of `view.staff_by_queue` follow from all of them."""
+    """Who is where. An agent's own record says it; the counts of `view.staff_of_agent` add up over all of
+    them.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
         self._by_queue: dict[str, Staff] = {}
         self._serving: dict[str, set[str]] = {}
         self._parts: dict[str, dict[str, Staff]] = {}
@@ -27,7 +31,7 @@ class StaffIndex:
         """Count an agent whose record changed; returns the ids of the queues whose counts may have."""
         name = agent.scope
         before = self._parts.get(name, {})
-        after = staff_by_queue([agent], now_ms)
+        after = staff_of_agent(self._floor, agent, now_ms)
         self._state[name] = next(iter(distinct_staff([agent], now_ms)), "")
         self._remember_later(agent, now_ms)
         if before == after:

@@ -9,6 +9,7 @@ from zlib import crc32
 import msgspec
 from faust.types import TP, EventT, StreamT
 
+from service.domain.codec import encode_event, record_key
 from service.domain.correlate import CorrelateStore
 from service.domain.errors import InvalidEvent
 from service.domain.facts import AnyFact, FactBatch, encode_batch
@@ -16,7 +17,7 @@ from streams import dead_letters
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
 from streams.fetches import RawRecord
-from streams.misrouted import Misrouted
+from streams.misrouted import COPIED_FROM, Misrouted
 from streams.poison import Poisoned, Quarantine
 from streams.producer import BatchProducer
 from streams.tables import BatchTable
@@ -116,14 +117,27 @@ class Correlate:
                 except Exception as error:
                     raise self._poisoned(tp, record, error, sent) from error
             if number % PART == 0 and number < len(batch):
+                sent += self._copy(tp.partition, store)
                 writer.add(None, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
                 sent = []
                 await writer.ready()
                 before = store.pending_keys()
+        sent += self._copy(tp.partition, store)
         store.pass_over(batch.next_offset)
         for seen in store.source_facts():
             router.add(batch.next_offset - 1, [msgspec.structs.replace(seen, partition=tp.partition)])
         writer.add(event, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
+
+    def _copy(self, partition: int, store: CorrelateStore) -> list[Future[Any]]:
+        """Send what this partition has to tell all others before the mark passes it; sent again, it changes nothing."""
+        return [
+            self._producer.send_facts(
+                EVENTS, other, encode_event(event), record_key(event).encode(), [(COPIED_FROM, b"%d" % partition)]
+            )
+            for event in store.copies()
+            for other in range(self._partitions)
+            if other != partition
+        ]
 
     def _set_aside(self, tp: TP, store: CorrelateStore, record: RawRecord, sent: list[Future[Any]]) -> bool:
         """Pass over a record that is poison or belongs elsewhere; False if it is to be applied all the same."""

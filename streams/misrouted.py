@@ -17,6 +17,9 @@ from streams.kafka_hash import partitions_of
 from streams.producer import BatchProducer
 
 MOVED_FROM = "rekeyed_from"
+COPIED_FROM = "copied_from"
+"""Header of a copy that CORRELATE sends to partitions that are not its key's, on purpose."""
+
 KEYS_REMEMBERED = 100_000
 
 
@@ -31,7 +34,7 @@ class Misrouted:
         self._home: dict[bytes, int] = {}
 
     def find(self, partition: int, batch: Batch) -> Collection[int]:
-        """The offsets of the records whose key belongs elsewhere, or that have none, and were not moved before."""
+        """The offsets of records whose key belongs elsewhere, or that have none, and that were not sent on purpose."""
         keys = {record.key for record in batch}
         if len(self._home) > KEYS_REMEMBERED:
             self._home.clear()
@@ -41,7 +44,7 @@ class Misrouted:
         astray = {key for key in keys if key is None or home[key] != partition}
         if not astray:
             return ()
-        return {record.offset for record in batch if record.key in astray and not _moved(record)}
+        return {record.offset for record in batch if record.key in astray and not _sent_here(record)}
 
     def right_key(self, partition: int, record: RawRecord) -> bytes | None:
         """The key of the event that the record carries; None if it belongs here by that key, or carries none."""
@@ -59,5 +62,5 @@ class Misrouted:
         return self._producer.send_facts(self._topic, home, record.value or b"", key=key, headers=headers)
 
 
-def _moved(record: RawRecord) -> bool:
-    return any(name == MOVED_FROM for name, _ in record.headers)
+def _sent_here(record: RawRecord) -> bool:
+    return any(name in (MOVED_FROM, COPIED_FROM) for name, _ in record.headers)

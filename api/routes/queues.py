@@ -81,8 +81,8 @@ def router(context: Context) -> APIRouter:
         body = {
             "id": queue.queue_id,
             **views.head(view),
-            "lifetime": balance([queue.live.lifetime], WaitingNow([queue], view.now_ms).count),
-            "day": balance(arrivals, WaitingNow([today], view.now_ms).count) | {"attribution": "arrival"},
+            "lifetime": balance([queue.live.lifetime], WaitingNow(state.floor, [queue], view.now_ms).count),
+            "day": balance(arrivals, WaitingNow(state.floor, [today], view.now_ms).count) | {"attribution": "arrival"},
         }
         return json_response(body)
 

@@ -1,4 +1,4 @@
-"""Roll-ups by group, site, channel and team."""
+"""Roll-ups by group, site, channel, customer class and team."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from api.params import pick_fields, pick_windows
 from api.paths import unescaped
 from api.problems import Problem
 from api.respond import conditional_json
-from api.rollups import QUEUE_KINDS, member_agents, member_queues, queues_view, team_view
+from api.rollups import class_parts, member_agents, member_queues, queues_view, team_view
 from api.views import NAMES
 
 Text = Annotated[str | None, Query()]
@@ -28,15 +28,12 @@ def router(context: Context) -> APIRouter:
     ) -> Response:  # fmt: skip
         name, picked = unescaped(id), pick_windows(windows)
         view = state.view()
-        if kind == "class":
-            raise Problem(404, "there are no totals by customer class: queues count all classes together")
         if kind == "team":
             agents = member_agents(state, name)
             _some(kind, name, len(agents))
             wanted = pick_fields(fields, (*NAMES["agent"], *NAMES["queue"]))
             return conditional_json(request, views.head(view), team_view(views, view, name, agents, picked, wanted))
-        assert kind in QUEUE_KINDS
-        queues = member_queues(state, kind, name)
+        queues = class_parts(state, name) if kind == "class" else member_queues(state, kind, name)
         _some(kind, name, len(queues))
         wanted = pick_fields(fields, NAMES["queue"])
         return conditional_json(request, views.head(view), queues_view(views, view, kind, name, queues, picked, wanted))

@@ -32,7 +32,8 @@ class AgentRecord(Struct, array_like=True, gc=False):
     """What an agent keeps beside the stretches: the newest state, the own side, and the own events of the last minute.
 
     `base` is the own side before the first kept event, which is not before `base_ms`. `seen` tells since when
-    contacts of a queue were offered. Nothing before `horizon_ms` is kept.
+    contacts of a queue were offered. Nothing before `horizon_ms` is kept. `contacts` counts those of an agent who takes
+    several at once, by channel.
     """
 
     state: str = "unknown"
@@ -45,6 +46,7 @@ class AgentRecord(Struct, array_like=True, gc=False):
     horizon_ms: int = 0
     seen: dict[str, int] = field(default_factory=dict)
     events: list[AgentInput] = field(default_factory=list)
+    contacts: dict[str, int] = field(default_factory=dict)
 
 
 class AgentTimeline(Steps):

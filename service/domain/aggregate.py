@@ -129,7 +129,7 @@ class AggregateStore(StateFeed):
                 totals.transferred_in += sign
         known = scope.waiting.get(visit_id)
         if known is None:
-            self._first_heard(scope, visit_id, Waiting(at_ms, fact.threshold_ms, fact.customer_class, sign))
+            self._first_heard(scope, visit_id, Waiting(at_ms, fact.threshold_ms, sign))
             return
         if sign > 0:
             known.queued_ms, known.threshold_ms = at_ms, fact.threshold_ms
@@ -158,7 +158,7 @@ class AggregateStore(StateFeed):
     def _no_longer_waits(self, scope: QueueScope, visit_id: str, sign: int) -> None:
         waiting = scope.waiting.get(visit_id)
         if waiting is None:
-            self._first_heard(scope, visit_id, Waiting(0, None, None, -sign))
+            self._first_heard(scope, visit_id, Waiting(0, None, -sign))
         else:
             self._wait(scope, visit_id, waiting, -sign)
 

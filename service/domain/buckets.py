@@ -21,6 +21,9 @@ EXPIRE_EVERY: Final = 30
 """Panes are looked through for old ones at every so many new ones."""
 
 INTERVALS_KEPT_MS: Final = 48 * 3_600_000
+SLOW_INTERVALS_KEPT_MS: Final = 15 * 86_400_000
+"""The same of queues whose visits wait for days: an outcome is counted at the arrival, too."""
+
 STRETCHES_KEPT_MS: Final = 26 * 3_600_000
 SKEW_KEPT_MS: Final = 9 * 86_400_000
 """How far behind the fastest source partition the slowest may be before its facts find their intervals gone."""
@@ -69,6 +72,7 @@ class Buckets:
 
         `partitions` is how many source partitions there are.
         """
+        self._floor = floor
         self.scopes = Scopes()
         self.calendars = Calendars(floor)
         self.mark = Mark()
@@ -103,10 +107,20 @@ class Buckets:
         return min(scope.newest_ms, self._reached_ms) - kept_ms
 
     def _learn(self, scope: str) -> Any:
-        """The queue or agent of that name, with its calendar."""
-        found: Scope = self.scopes.agent(scope) if scope[0] == "a" else self.scopes.queue(scope)
+        """The queue, class or agent of that name, with its calendar."""
+        found: Scope
+        if scope[0] == "a":
+            found = self.scopes.agent(scope)
+            if self._floor.agent(found.agent_id).capacity:
+                found.channel_of = self._channel_of
+        else:
+            found = self.scopes.queue(scope)
         found.calendar = self.calendars.of_scope(scope)
         return found
+
+    def _channel_of(self, queue_id: str | None) -> str:
+        """The channel of a queue; of contacts without one, that of queues first seen in the stream."""
+        return (self._floor.default_queue if queue_id is None else self._floor.queue(queue_id)).channel
 
     def _buckets(self, scope: Scope, at_ms: int, arrival_ms: int) -> list[Totals]:
         """The totals a fact belongs to: the interval, or one by outcome and one by arrival, pane, lifetime; none if
@@ -186,7 +200,7 @@ class Buckets:
         interval = scope.intervals.get(start_ms)
         if interval is None:
             newest_ms = max(scope.intervals, default=start_ms)
-            horizon_ms = self._horizon_ms(scope, INTERVALS_KEPT_MS)
+            horizon_ms = self._horizon_ms(scope, self._intervals_kept_ms(scope))
             if self._live and start_ms < horizon_ms:
                 return None
             if start_ms > newest_ms:
@@ -201,6 +215,14 @@ class Buckets:
             self._revise(scope, start_ms)
         self._dirty_intervals[start_ms, scope] = interval
         return interval
+
+    def _intervals_kept_ms(self, scope: Scope) -> int:
+        if isinstance(scope, QueueScope):
+            settings = self._floor.queue(scope.queue_id)
+            levels = (settings.service_level, *(level for _, level in settings.later_levels))
+            if not all(level.ordinary for level in levels):
+                return SLOW_INTERVALS_KEPT_MS
+        return INTERVALS_KEPT_MS
 
     def _close(self, scope: Scope, start_ms: int) -> None:
         self._revise(scope, start_ms)

@@ -179,7 +179,7 @@ class CustomersServed(Event, kw_only=True, tag="customers.served", gc=False):
 
 
 class CustomerClassChanged(Event, kw_only=True, tag="customer.class_changed", gc=False):
-    """A customer moves to another class, at once and on every channel."""
+    """A customer moves to another class: at once for what waits, on every channel, and for what comes later."""
 
     customer_ref: Id
     customer_class: Text

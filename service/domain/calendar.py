@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from service.domain.settings import Floor, Site
+from service.domain.state_keys import parts_of
 
 MINUTE_MS = 60_000
 
@@ -92,9 +93,9 @@ class Calendars:
         return found
 
     def of_scope(self, scope: str) -> Calendar:
-        """The calendar of the site a queue or agent belongs to."""
-        kind, _, name = scope.partition(":")
-        return self.of_site(self._floor.queue(name).site if kind == "queue" else self._floor.agent(name).site)
+        """The calendar of the site that a queue, a class in a queue, or an agent belongs to."""
+        name = parts_of(scope)[1]
+        return self.of_site(self._floor.agent(name).site if scope[0] == "a" else self._floor.queue(name).site)
 
 
 def _to_ms(moment: datetime) -> int:

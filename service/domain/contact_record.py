@@ -2,12 +2,13 @@
 
 from msgspec import Struct, field
 
+from service.domain.customers import ContactCustomer
 from service.domain.legs import Leg
 from service.domain.visits import ANSWERED, Visit
 
 
 class ContactRecord(Struct, array_like=True, gc=False):
-    """What a contact's events filled in. `seen` has the newest event ids, as CRC-32.
+    """What a contact's events filled in. `seen` has the newest event ids, as CRC-32; `customer` None: nothing told.
 
     An event older than `horizon_ms` may have been counted before the contact was forgotten and met again.
     """
@@ -21,6 +22,7 @@ class ContactRecord(Struct, array_like=True, gc=False):
     legs: list[Leg] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
     horizon_ms: int = 0
+    customer: ContactCustomer | None = None
 
     @property
     def closed(self) -> bool:
@@ -60,3 +62,24 @@ class ContactRecord(Struct, array_like=True, gc=False):
         """The leg's queue: its own, else that of its visit; None if nobody told."""
         visit = self.visit_of(leg)
         return leg.queue_id or (visit.queue_id if visit else None)
+
+    def meet(self, ref: str | None, stated_class: str | None) -> None:
+        """Remember what an event tells of the customer; should events differ, their order must not matter."""
+        customer = self.customer
+        if customer is None:
+            customer = self.customer = ContactCustomer()
+        customer.ref = min(filter(None, (customer.ref, ref)), default=None)
+        customer.stated_class = min(filter(None, (customer.stated_class, stated_class)), default=None)
+
+    def class_of(self, visit: Visit) -> str | None:
+        """The customer's class in a visit; None: nobody told, or moved to none."""
+        customer = self.customer
+        if customer is None:
+            return None
+        return customer.moved.get(visit.visit_id, visit.customer_class or customer.stated_class) or None
+
+    def end_of(self, visit: Visit) -> int | None:
+        """When a visit was over, by its own end or that of the contact; None while it waits."""
+        if visit.end_ms is not None or self.ended_ms is None:
+            return visit.end_ms
+        return max(self.ended_ms, visit.arrival_ms())

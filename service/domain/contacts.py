@@ -9,8 +9,9 @@ from typing import Final
 from zlib import crc32
 
 from service.domain.contact_record import ContactRecord
+from service.domain.customers import Customers, changed, for_class
 from service.domain.errors import CONFLICT, DUPLICATE, UNMATCHED
-from service.domain.events import ContactEnded, ContactEvent, LegEvent, VisitEvent, VisitQueued
+from service.domain.events import ContactEnded, ContactEvent, ContactStarted, LegEvent, VisitEvent, VisitQueued
 from service.domain.facts import Additive, AnyFact, say
 from service.domain.leg_context import LegContext, context_of
 from service.domain.leg_events import BEGINNING, FILL, NOTHING, learn
@@ -32,7 +33,7 @@ class Contact:
     restart).
     """
 
-    __slots__ = ("_only", "lined_up", "record", "said_of_legs", "said_of_visits")
+    __slots__ = ("_class_facts", "_only", "lined_up", "record", "said_of_legs", "said_of_visits")
 
     def __init__(self, record: ContactRecord) -> None:
         self.record = record
@@ -41,10 +42,13 @@ class Contact:
         self.said_of_visits: dict[str, tuple[Additive, ...]] = {}
         self.said_of_legs: list[LegFacts] = []
         self._only: LegFacts | None = None
+        self._class_facts: list[Additive] = []
         if record.visits or record.legs:
             for visit in record.visits:
                 self.said_of_visits[visit.visit_id] = self._facts_of_visit(visit)
             self._say_legs([])
+            if record.customer is not None:
+                self._class_facts = self._facts_of_classes()
 
     def apply(self, event: ContactEvent, at_ms: int, floor: Floor, facts: list[AnyFact]) -> Findings:
         """Fill the event in, add what changes to `facts`, and return what was found odd about the event.
@@ -59,7 +63,7 @@ class Contact:
         elif isinstance(event, VisitEvent):
             found = self._visit(event, at_ms, floor, facts)
         else:
-            found = self._ended(event, at_ms, facts) if type(event) is ContactEnded else ()
+            found = self._other(event, at_ms, floor, facts)
         code, seen = crc32(event.event_id.encode()), record.seen
         if code in seen:
             return found if facts else (DUPLICATE,)
@@ -68,14 +72,23 @@ class Contact:
             del seen[0]
         return found
 
-    def _ended(self, event: ContactEnded, at_ms: int, facts: list[AnyFact]) -> Findings:
+    def _other(self, event: ContactEvent, at_ms: int, floor: Floor, facts: list[AnyFact]) -> Findings:
+        """An event about the contact as a whole."""
         record = self.record
-        if record.ended_ms is None or at_ms < record.ended_ms:
+        if type(event) is ContactEnded and (record.ended_ms is None or at_ms < record.ended_ms):
             record.ended_ms, record.ended_by = at_ms, event.disconnect_by
             for visit in record.visits:
+                if visit.terms is not None:
+                    self._measure(visit, floor)
                 self._say_visit(visit, facts)
             self._say_legs(facts)
+        elif type(event) is ContactStarted and (event.customer_ref or event.customer_class):
+            record.meet(event.customer_ref, event.customer_class)
         return ()
+
+    def _measure(self, visit: Visit, floor: Floor) -> None:
+        level = floor.queue(visit.queue_id or "").level_at(visit.arrival_ms())
+        visit.measure(level, self.record.end_of(visit))
 
     def _visit(self, event: VisitEvent, at_ms: int, floor: Floor, facts: list[AnyFact]) -> Findings:
         record = self.record
@@ -86,9 +99,15 @@ class Contact:
         found: Findings = ()
         if isinstance(event, VisitQueued):
             visit.queue(event, at_ms, floor.queue(event.queue_id).level_at(at_ms))
+            if visit.terms is not None:
+                self._measure(visit, floor)
+            if event.customer_ref is not None or event.customer_class is not None:
+                record.meet(event.customer_ref, None)
             self._say_visit(visit, facts)
         elif visit.queued_ms is not None and visit.end_ms is None and record.ended_ms is None:
             visit.end(event, at_ms)
+            if visit.terms is not None:
+                self._measure(visit, floor)
             if self._say_left(visit, at_ms, facts):
                 return found
         else:
@@ -106,6 +125,8 @@ class Contact:
             found += (UNMATCHED,)
             if visit.queue_id is not None:
                 visit.fix_level(floor.queue(visit.queue_id).level_at(visit.arrival_ms()))
+        if visit.terms is not None:
+            self._measure(visit, floor)
         return found
 
     def _say_left(self, visit: Visit, at_ms: int, facts: list[AnyFact]) -> bool:
@@ -213,6 +234,34 @@ class Contact:
                 say_changed(said[number], now, facts)
                 said[number] = now
         self._only = said[0] if len(legs) == 1 and record.ended_ms is None else None
+
+    def say_classes(self, customers: Customers, facts: list[AnyFact]) -> None:
+        """Say what changed for the classes of the contact's customer, of whom something was told."""
+        record = self.record
+        customer = record.customer
+        if customer is None:
+            return
+        if customer.ref is not None:
+            customer.moved = {
+                visit.visit_id: name
+                for visit in record.visits
+                if (name := customers.class_of(customer.ref, visit.arrival_ms(), record.end_of(visit))) is not None
+            }
+        after = self._facts_of_classes()
+        facts += changed(self._class_facts, after)
+        self._class_facts = after
+
+    def _facts_of_classes(self) -> list[Additive]:
+        """What is said of visits and legs, once more for the class each has."""
+        record = self.record
+        found: list[Additive] = []
+        for visit in record.visits:
+            found += for_class(self.said_of_visits.get(visit.visit_id, ()), record.class_of(visit))
+        for leg, said in zip(record.legs, self.said_of_legs, strict=True):
+            of_leg = record.visit_of(leg)
+            if of_leg is not None:
+                found += for_class((*said.rang, *said.handled, *said.after_call), record.class_of(of_leg))
+        return found
 
 
 def leg_id_of(visit_id: str | None, agent_id: str | None) -> str:

@@ -5,6 +5,7 @@ event. `find` decides that for the contact asked for; what is swept besides only
 """
 
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import Final
 
@@ -158,6 +159,13 @@ class KeptContacts:
             self._opened[record.source].append((last_ms, record.contact_id))
             if record.closed:
                 self._packed[record.source].append((last_ms, record.contact_id, raw))
+
+    def customers(self) -> Iterator[tuple[str, str]]:
+        """Contact and customer of every contact whose customer was told."""
+        for contact_id, kept in self.contacts.items():
+            customer = _record(kept).customer
+            if customer is not None and customer.ref is not None:
+                yield contact_id, customer.ref
 
     def touch(self, contact_id: str) -> None:
         """Have the next `drain` give its present value, or that it is gone."""

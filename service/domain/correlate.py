@@ -13,12 +13,15 @@ from msgspec import Struct, field
 
 from service.domain import state_keys as keys
 from service.domain.agent_inputs import agent_input
+from service.domain.business_events import CustomerClassChanged
 from service.domain.codec import TYPE_OF, decode_event
 from service.domain.contacts_kept import KeptContacts, SourceState
-from service.domain.errors import LATE, SKEW, InvalidEvent, check_time
+from service.domain.customers import Customers
+from service.domain.errors import DUPLICATE, LATE, SKEW, InvalidEvent, check_time
 from service.domain.events import AgentEvent, ContactEvent, Event
 from service.domain.facts import AnyFact, SourceSeen
 from service.domain.settings import Floor
+from service.domain.totals import bump
 
 LINGER_MS: Final = 900_000
 MAX_SKEW_MS: Final = 60_000
@@ -34,6 +37,9 @@ class CorrelateMark(Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_mark = msgspec.msgpack.Decoder(CorrelateMark).decode
+CUSTOMER: Final = b"k"
+"""First byte of the keys under which customers' classes are stored; contacts have `c`."""
+
 MARK_KEY: Final = keys.encode_key(keys.MARK, 0, "")
 
 
@@ -50,6 +56,8 @@ class CorrelateStore:
         self._heard: dict[str, SourceState] = {}
         self._marked = False
         self._recovering = False
+        self._customers = Customers()
+        self._copies: list[CustomerClassChanged] = []
 
     def take(self, raw: bytes, received_ms: int, offset: int) -> list[AnyFact]:
         """Decode and apply one record. Raises InvalidEvent, after counting it, for input that cannot be applied."""
@@ -57,6 +65,8 @@ class CorrelateStore:
         self._marked = True
         if self._recovering:
             self._kept.line_up_all()
+            for contact_id, ref in self._kept.customers():
+                self._customers.join(ref, contact_id, self.contacts)
             self._recovering = False
         try:
             event = decode_event(raw)
@@ -84,7 +94,7 @@ class CorrelateStore:
         if isinstance(event, AgentEvent):
             told = agent_input(event, at_ms)
             return [] if told is None else [told]
-        return []
+        return self._class_changed(event, at_ms, source) if isinstance(event, CustomerClassChanged) else []
 
     def newest_ms(self) -> int:
         """How far event time has come in this partition."""
@@ -126,11 +136,41 @@ class CorrelateStore:
         for finding in contact.apply(event, at_ms, self._floor, facts):
             self._count(event.source, finding)
         kept.changed.add(contact_id)
+        if record.customer is not None:
+            if record.customer.ref is not None:
+                self._customers.join(record.customer.ref, contact_id, self.contacts)
+            contact.say_classes(self._customers, facts)
         if len(record.legs) > 1:
             self._extra_weight += len(record.legs) // 2
         if not contact.lined_up and record.closed:
             kept.line_up(contact)
         return facts
+
+    def _class_changed(self, event: CustomerClassChanged, at_ms: int, source: SourceState) -> list[AnyFact]:
+        """Move a customer, with all contacts in flight. A copy was counted where it was made."""
+        if event.synthetic:
+            bump(source.counts, TYPE_OF[CustomerClassChanged], -1)
+        ref = event.customer_ref
+        if not self._customers.move(ref, at_ms, event.customer_class):
+            if not event.synthetic:
+                self._count(event.source, DUPLICATE)
+            return []
+        if not event.synthetic:
+            self._copies.append(msgspec.structs.replace(event, occurred_at_ms=at_ms, synthetic=True))
+        facts: list[AnyFact] = []
+        for contact_id in self._customers.contacts(ref):
+            contact = self._kept.find(contact_id)
+            if contact is not None:
+                contact.say_classes(self._customers, facts)
+                self._kept.changed.add(contact_id)
+        return facts
+
+    def copies(self) -> list[CustomerClassChanged]:
+        """Events taken since the last call that are to be sent to every other source partition as well: a customer's
+        contacts may be in any.
+        """
+        found, self._copies = self._copies, []
+        return found
 
     def _late(self, event: ContactEvent, at_ms: int, source: SourceState) -> InvalidEvent:
         self._count(event.source, LATE)
@@ -147,11 +187,12 @@ class CorrelateStore:
                         raise ValueError(keys.other_schema(self.mark.schema))
                 continue
             self._recovering = True
-            self._kept.load(key[1:].decode(), None if value is None else bytes(value))
+            keeper = self._customers if key[:1] == CUSTOMER else self._kept
+            keeper.load(key[1:].decode(), None if value is None else bytes(value))
 
     def pending_keys(self) -> int:
         """About how many records the next `drain` would write; a contact with many legs counts for more."""
-        return len(self._kept.changed) + self._extra_weight + len(self._kept.gone)
+        return len(self._kept.changed) + self._extra_weight + len(self._kept.gone) + len(self._customers.changed)
 
     def pass_over(self, next_offset: int) -> None:
         """The batch ends at `next_offset`: move the mark over offsets without a record."""
@@ -161,7 +202,9 @@ class CorrelateStore:
     def touch(self, touched: Sequence[bytes]) -> None:
         """Have the next `drain` write the present value of these keys, a tombstone for those that are not kept."""
         for key in touched:
-            if key != MARK_KEY:
+            if key[:1] == CUSTOMER:
+                self._customers.changed.add(key[1:].decode())
+            elif key != MARK_KEY:
                 self._kept.touch(key[1:].decode())
         self._marked = True
 
@@ -173,6 +216,7 @@ class CorrelateStore:
         if not self._marked:
             return []
         records = [(b"c" + contact_id.encode(), value) for contact_id, value in self._kept.drain()]
+        records += [(CUSTOMER + ref.encode(), value) for ref, value in self._customers.drain()]
         records.append((MARK_KEY, _encode(self.mark)))
         self._extra_weight = 0
         self._marked = False

@@ -29,7 +29,6 @@ class Offered(Fact, array_like=True, frozen=True, tag=1, gc=False):
     visit_id: str
     threshold_ms: int | None
     transferred_in: bool
-    customer_class: str | None
 
 
 class Answered(Fact, array_like=True, frozen=True, tag=2, gc=False):

@@ -20,7 +20,8 @@ class Reading:
     """What a KPI is computed from: the totals of a bucket and, for what is true now, the state beside them.
 
     The fields after `totals` are None (or 0) where the bucket has no "now": closed intervals, and agents' share of a
-    queue's state.
+    queue's state. `closed_with_abandonment` counts, of several queues together, the visits that left those in which
+    customers can abandon; None: they all can, or none.
     """
 
     totals: Totals
@@ -30,6 +31,7 @@ class Reading:
     oldest_wait_ms: int | None = None
     staff: dict[str, int] | None = None
     expected_wait_ms: float | None = None
+    closed_with_abandonment: int | None = None
     login_seen: bool = True
     state_ms: int | None = None
 
@@ -118,6 +120,13 @@ def _login_seconds(r: Reading) -> float | None:
     return r.totals.login_ms / 1000 if r.login_seen else None
 
 
+def _abandonment(r: Reading) -> float | None:
+    if not r.level.abandonment:
+        return None
+    left = closed(r.totals) if r.closed_with_abandonment is None else r.closed_with_abandonment
+    return ratio(r.totals.abandoned - r.totals.short_abandoned, left - r.totals.short_abandoned)
+
+
 def _seconds(value_ms: float | None) -> float | None:
     return None if value_ms is None else value_ms / 1000
 
@@ -198,8 +207,8 @@ KPIS: Final[tuple[Kpi, ...]] = (
     Kpi("answer_ratio", "接通率", "ratio", QUEUE, "higher", "Answered / visits that left the queue.",
         lambda r: ratio(r.totals.answered, closed(r.totals))),
     Kpi("abandonment_ratio", "放弃率", "ratio", QUEUE, "lower",
-        "(Abandoned - short abandons) / (visits that left the queue - short abandons).",
-        lambda r: ratio(r.totals.abandoned - r.totals.short_abandoned, closed(r.totals) - r.totals.short_abandoned)),
+        "(Abandoned - short abandons) / (visits that left the queue - short abandons); null where nobody can abandon.",
+        _abandonment),
     Kpi("callback_ratio", "回呼率", "ratio", QUEUE, "neither", "Callbacks accepted / visits that left the queue.",
         lambda r: ratio(r.totals.callback_requested, closed(r.totals))),
     Kpi("transfer_ratio", "转接率", "ratio", BOTH, "lower", "Transferred out / handled legs.",

@@ -194,8 +194,20 @@ def say_changed(said: LegFacts, now: LegFacts, facts: list[AnyFact]) -> None:
     say(said.rang, now.rang, facts)
     say(said.handled, now.handled, facts)
     say(said.after_call, now.after_call, facts)
-    if said.begun != now.begun or said.ended != now.ended:
+    if said.about.queue_id != now.about.queue_id:
+        _say_moves_elsewhere(said, now, facts)
+    elif said.begun != now.begun or said.ended != now.ended:
         _say_moves(now, said.begun + said.ended, now.begun + now.ended, facts)
+
+
+def _say_moves_elsewhere(said: LegFacts, now: LegFacts, facts: list[AnyFact]) -> None:
+    """The leg belongs to another queue: take all moves back there, since agents' contacts are counted by channel."""
+    agent, before, after = now.about.agent, said.begun + said.ended, now.begun + now.ended
+    if agent is not None and before:
+        back = [(at_ms, phase, -sign) for at_ms, phase, sign in before]
+        facts.append(LegMoved(agent, said.about.queue_id, said.since_ms, back))
+    if agent is not None and after:
+        facts.append(LegMoved(agent, now.about.queue_id, now.since_ms, after))
 
 
 def _say_moves(now: LegFacts, before: list[Move], after: list[Move], facts: list[AnyFact]) -> None:

@@ -4,6 +4,7 @@ AGGREGATE writes it, the API and the evaluator rebuild the same objects from the
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -11,8 +12,9 @@ from msgspec import Struct, field
 
 from service.domain.agents import AgentRecord, AgentTimeline
 from service.domain.calendar import Calendar
+from service.domain.capacity import SharedTimeline
 from service.domain.facts import SourceSeen
-from service.domain.state_keys import INTERVAL, LIVE, PANE, SOURCE, STRETCHES, WAITING, decode_key
+from service.domain.state_keys import INTERVAL, LIVE, PANE, SOURCE, STRETCHES, WAITING, decode_key, parts_of
 from service.domain.steps import NOT_NOTED, Stretches
 from service.domain.totals import Totals, bump, total_of
 
@@ -59,7 +61,6 @@ class Waiting(Struct, array_like=True, gc=False):
 
     queued_ms: int
     threshold_ms: int | None
-    customer_class: str | None = None
     net: int = 0
 
 
@@ -123,15 +124,15 @@ class _Scope:
 
 
 class QueueScope(_Scope):
-    """One queue's state."""
+    """The state of one queue, or of one customer class in it (`customer_class` None: of all together)."""
 
-    __slots__ = ("live", "queue_id", "waiting")
+    __slots__ = ("customer_class", "live", "queue_id", "waiting")
     pane_ms = QUEUE_PANE_MS
     is_agent = False
 
     def __init__(self, scope: str) -> None:
         super().__init__(scope)
-        self.queue_id = scope.partition(":")[2]
+        self.customer_class, self.queue_id = parts_of(scope)
         self.waiting: dict[str, Waiting] = {}
         self.live = QueueLive()
 
@@ -139,7 +140,7 @@ class QueueScope(_Scope):
 class AgentScope(_Scope):
     """One agent's state. Stretches read from the state feed are put together to the timeline when it is asked for."""
 
-    __slots__ = ("_read", "_timeline", "agent_id", "live")
+    __slots__ = ("_read", "_timeline", "agent_id", "channel_of", "live")
     pane_ms = AGENT_PANE_MS
     is_agent = True
 
@@ -149,6 +150,8 @@ class AgentScope(_Scope):
         self.live = AgentLive()
         self._read: dict[int, Stretches] = {}
         self._timeline: AgentTimeline | None = None
+        self.channel_of: Callable[[str | None], str] | None = None
+        """AGGREGATE's: the channel of a queue, for an agent with room for several contacts; None for others."""
 
     def cool(self) -> None:
         """What changed is stored: nothing is at hand or noted any more."""
@@ -166,7 +169,8 @@ class AgentScope(_Scope):
     def timeline(self) -> AgentTimeline:
         """The agent's timeline."""
         if self._timeline is None:
-            self._timeline = AgentTimeline(self.live.record)
+            record, channel_of = self.live.record, self.channel_of
+            self._timeline = AgentTimeline(record) if channel_of is None else SharedTimeline(record, channel_of)
             for bucket in sorted(self._read):
                 self._timeline.put(bucket, self._read[bucket])
         return self._timeline
@@ -207,14 +211,22 @@ class Scopes:
 
     def __init__(self) -> None:
         self.queues: dict[str, QueueScope] = {}
+        self.classes: dict[str, QueueScope] = {}
+        self.classes_of: dict[str, dict[str, QueueScope]] = {}
+        """The parts of queues that customer classes have: by scope, and by queue and class."""
         self.agents: dict[str, AgentScope] = {}
         self.sources: dict[tuple[str, int], SourceSeen] = {}
 
     def queue(self, scope: str) -> QueueScope:
-        """The queue scope `queue:ID`, made when first heard of."""
-        found = self.queues.get(scope)
+        """The queue scope `queue:ID`, or that of a class in a queue, made when first heard of."""
+        found = self.queues.get(scope) or self.classes.get(scope)
         if found is None:
-            found = self.queues[scope] = QueueScope(scope)
+            found = QueueScope(scope)
+            if found.customer_class is None:
+                self.queues[scope] = found
+            else:
+                self.classes[scope] = found
+                self.classes_of.setdefault(found.queue_id, {})[found.customer_class] = found
         return found
 
     def agent(self, scope: str) -> AgentScope:
@@ -235,7 +247,7 @@ class Scopes:
             return scope
         if kind not in (PANE, INTERVAL, LIVE, STRETCHES):
             return None
-        holder: Any = self.queue(scope) if scope.startswith("queue:") else self.agent(scope)
+        holder: Any = self.agent(scope) if scope.startswith("agent:") else self.queue(scope)
         if kind == LIVE:
             self._put_live(holder, value)
         elif kind == STRETCHES:

@@ -2,14 +2,19 @@
 disk here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
+
+from service.domain.business_hours import BusinessHours
 
 Variant = Literal[
     "answered_only", "abandon_negative", "abandon_ignored", "abandon_positive", "short_positive", "genesys", "dequeued"
 ]
 DEFAULT_INTERVAL_MS: Final = 900_000
 DEFAULT_SITE: Final = "default"
+NO_ABANDONMENT: Final = frozenset(("email", "fax", "sms", "wechat", "weibo"))
+"""Channels on which nobody is seen to leave: a message waits until it is answered or taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,10 @@ class GenesysSwitches:
 class ServiceLevel:
     """A queue's service level. `threshold_ms` None: not set, the ratio is undefined. A wait equal to the threshold is
     within.
+
+    With `hours`, every wait of the queue counts open time only; None: every minute counts. Without `abandonment` the
+    queue's customers cannot abandon: a visit that is told to be abandoned counts as cancelled. `ordinary` says that
+    there is neither, once and for all.
     """
 
     threshold_ms: int | None = 20_000
@@ -34,6 +43,18 @@ class ServiceLevel:
     variant: Variant = "abandon_ignored"
     short_abandon_ms: int = 5_000
     genesys: GenesysSwitches = field(default_factory=GenesysSwitches)
+    hours: BusinessHours | None = None
+    abandonment: bool = True
+    ordinary: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ordinary", self.hours is None and self.abandonment)
+
+    def wait_ms(self, since_ms: int, until_ms: int) -> int:
+        """How long a visit has waited at `until_ms`, on the queue's clock; never negative."""
+        if self.hours is not None:
+            return self.hours.open_ms(since_ms, until_ms)
+        return until_ms - since_ms if until_ms > since_ms else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +94,17 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A human agent. `configured` is False for one first seen in the stream."""
+    """A human agent. `configured` is False for one first seen in the stream.
+
+    `capacity` says how many contacts of a channel the agent takes at once, where that is more than one.
+    """
 
     agent_id: str
     name: str = ""
     team: str | None = None
     site: str = DEFAULT_SITE
     configured: bool = False
+    capacity: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,20 @@ def decode_key(key: bytes) -> tuple[str, str, str]:
     return kind, bucket, scope
 
 
+def class_scope(customer_class: str, queue_id: str) -> str:
+    """The scope of one customer class in one queue; the length of the class tells where the queue begins."""
+    return f"class:{len(customer_class)}:{customer_class}:{queue_id}"
+
+
+def parts_of(scope: str) -> tuple[str | None, str]:
+    """(class, id) of a scope; the class is None but for those of `class_scope`, whose id is the queue's."""
+    kind, _, rest = scope.partition(":")
+    if kind != "class":
+        return None, rest
+    length, _, rest = rest.partition(":")
+    return rest[: int(length)], rest[int(length) + 1 :]
+
+
 def other_schema(found: int) -> str:
     """What to tell about state that another version wrote."""
     return f"the state topics hold schema {found}, this version has {SCHEMA}: recreate them and replay cti.events"

@@ -7,7 +7,9 @@ from typing import Final
 
 from service.domain.agents import AgentRecord
 from service.domain.aggregate import STATE_FIELDS
+from service.domain.business_hours import BusinessHours
 from service.domain.calendar import Calendars
+from service.domain.capacity import free_capacity
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, Interval, QueueScope
 from service.domain.settings import Floor, ServiceLevel
@@ -17,6 +19,10 @@ ROLLING_MS: Final = {"5m": 300_000, "15m": 900_000, "30m": 1_800_000, "60m": 3_6
 WINDOWS: Final = (*ROLLING_MS, "interval", "day")
 STAFF_NAME: Final = {"ready": "available"}
 LEG_STATES: Final = ("reserved", "on_contact", "acw")
+TAKING: Final = ("ready", "reserved", "on_contact")
+"""States in which an agent with room for several contacts may be given one more."""
+
+WITH_ROOM: Final = "with_room"
 
 Staff = dict[str, int]
 
@@ -51,6 +57,35 @@ def staff_by_queue(agents: Iterable[AgentScope], now_ms: int) -> dict[str, Staff
     return staff
 
 
+def free_by_channel(floor: Floor, agent: AgentScope, now_ms: int) -> dict[str, int] | None:
+    """How many contacts more an agent can take now, by channel served; None for one who takes one at a time."""
+    capacity = floor.agent(agent.agent_id).capacity
+    if not capacity:
+        return None
+    record = agent.record
+    free = dict.fromkeys(capacity, 0)
+    for queue_id in queues_served(record):
+        channel = floor.queue(queue_id).channel
+        willing = state_of(agent, now_ms)[0] in TAKING and record.own.state_in(queue_id)[0] in TAKING
+        most = free_capacity(channel, capacity, record.contacts) if willing else 0
+        free[channel] = max(most, free.get(channel, 0))
+    return free
+
+
+def staff_of_agent(floor: Floor, agent: AgentScope, now_ms: int) -> dict[str, Staff]:
+    """`staff_by_queue` of one agent, and `with_room` where the agent is busy and can take one more contact of a queue
+    nevertheless.
+    """
+    staff = staff_by_queue((agent,), now_ms)
+    if floor.agent(agent.agent_id).capacity:
+        record, free = agent.record, free_by_channel(floor, agent, now_ms) or {}
+        for queue_id, counts in staff.items():
+            willing = record.own.state_in(queue_id)[0] in TAKING
+            if willing and "available" not in counts and free[floor.queue(queue_id).channel]:
+                counts[WITH_ROOM] = 1
+    return staff
+
+
 def distinct_staff(agents: Iterable[AgentScope], now_ms: int) -> Staff:
     """Agents by state, each once however many queues are served: for groups, sites and teams."""
     counts: Staff = {}
@@ -62,14 +97,19 @@ def distinct_staff(agents: Iterable[AgentScope], now_ms: int) -> Staff:
     return counts
 
 
-def expected_wait_ms(waiting: int, staff: Staff, last_hour: Totals) -> float | None:
-    """(waiting + 1) x mean handle time / agents serving; 0 while one is free and nobody waits; None without staff or
-    handle time.
+def can_take(staff: Staff) -> int:
+    """Agents who could be given a contact now: those available, and busy ones with room for one more."""
+    return staff.get("available", 0) + staff.get(WITH_ROOM, 0)
+
+
+def expected_wait_ms(waiting: int, staff: Staff | None, last_hour: Totals) -> float | None:
+    """(waiting + 1) x mean handle time / agents serving; 0 while one can take a contact and nobody waits; None without
+    staff or handle time.
     """
-    serving = sum(staff.get(state, 0) for state in ("available", "reserved", "on_contact", "acw"))
-    if not serving:
+    serving = sum(staff.get(state, 0) for state in ("available", "reserved", "on_contact", "acw")) if staff else 0
+    if not staff or not serving:
         return None
-    if not waiting and staff.get("available"):
+    if not waiting and can_take(staff):
         return 0.0
     if not last_hour.handled:
         return None
@@ -78,19 +118,34 @@ def expected_wait_ms(waiting: int, staff: Staff, last_hour: Totals) -> float | N
 
 
 class WaitingNow:
-    """Who waits in some queues at one moment."""
+    """Who waits in some queues at one moment, each on its queue's own clock."""
 
-    def __init__(self, queues: Iterable[QueueScope], now_ms: int) -> None:
+    def __init__(self, floor: Floor, queues: Iterable[QueueScope], now_ms: int) -> None:
         self.count = self.over = 0
         self.oldest_ms: int | None = None
         for queue in queues:
+            settings = floor.queue(queue.queue_id)
+            hours = settings.service_level.hours
             for visit in queue.waiting.values():
                 if visit.net <= 0:
                     continue
-                wait_ms = max(0, now_ms - visit.queued_ms)
+                queued_ms = visit.queued_ms
+                if settings.later_levels:
+                    hours = settings.level_at(queued_ms).hours
+                wait_ms = max(0, now_ms - queued_ms) if hours is None else hours.open_ms(queued_ms, now_ms)
                 self.count += 1
                 self.over += visit.threshold_ms is not None and wait_ms > visit.threshold_ms
                 self.oldest_ms = wait_ms if self.oldest_ms is None else max(self.oldest_ms, wait_ms)
+
+
+def next_due_ms(queue: QueueScope, hours: BusinessHours, now_ms: int) -> int | None:
+    """The instant at which the next visit will have waited as long as its threshold; None if none is still within."""
+    due = [
+        hours.after_ms(visit.queued_ms, visit.threshold_ms)
+        for visit in queue.waiting.values()
+        if visit.net > 0 and visit.threshold_ms is not None
+    ]
+    return min((due_ms for due_ms in due if due_ms >= now_ms), default=None)
 
 
 def rolling_total(panes: dict[int, Totals], pane_ms: int, span_ms: int, now_ms: int) -> Totals:
@@ -172,9 +227,9 @@ class FloorView:
             add_open_state(totals, agent, since_ms, until_ms, now_ms)
         return totals
 
-    def queue_now(self, queues: list[QueueScope], staff: Staff, level: ServiceLevel) -> Reading:
-        """What is true of one or several queues now."""
-        waiting = WaitingNow(queues, self.now_ms)
+    def queue_now(self, queues: list[QueueScope], staff: Staff | None, level: ServiceLevel) -> Reading:
+        """What is true of one or several queues now. `staff` None: nobody serves them in particular (classes)."""
+        waiting = WaitingNow(self._floor, queues, self.now_ms)
         last_hour = total_of([self.queue_totals(queue, "60m") for queue in queues])
         return Reading(
             Totals(), level, waiting.count, waiting.over, waiting.oldest_ms, staff,

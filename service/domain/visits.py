@@ -3,6 +3,7 @@
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from service.domain.events import (
     VisitAbandoned,
@@ -18,13 +19,15 @@ from service.domain.facts import Additive, Answered, Left, Offered, Refused
 from service.domain.settings import ServiceLevel
 
 ANSWERED: Final = "answered"
+ABANDONED: Final = "abandoned"
+CANCELLED: Final = "cancelled"
 REFUSED: Final = "refused"
 ENDINGS: Final[dict[type[VisitEvent], str]] = {
     VisitAnswered: ANSWERED,
-    VisitAbandoned: "abandoned",
+    VisitAbandoned: ABANDONED,
     VisitFlowedOut: "flowed_out",
     VisitCallbackRequested: "callback_requested",
-    VisitCancelled: "cancelled",
+    VisitCancelled: CANCELLED,
     VisitRefused: REFUSED,
 }
 """Event type -> how the visit ended. Their order ranks endings that carry the same time."""
@@ -32,10 +35,23 @@ ENDINGS: Final[dict[type[VisitEvent], str]] = {
 RANK: Final = {ending: rank for rank, ending in enumerate(ENDINGS.values())}
 
 
+class VisitTerms(Struct, array_like=True, gc=False):
+    """How a visit counts in a queue that counts open time, or in which nobody can abandon.
+
+    `open_wait_ms` is how long it waited on the queue's clock, by the hours known when that was told; None while it
+    waits, and where every minute counts.
+    """
+
+    business_hours: bool
+    abandonment: bool
+    open_wait_ms: int | None = None
+
+
 class Visit(Struct, array_like=True, gc=False):
     """One visit. Each event type has its own place here, so the arrival order of events does not matter.
 
-    Threshold and short-abandon limit are those in force when it was queued. Of several endings the earliest counts.
+    Threshold, short-abandon limit and terms are those in force when it was queued; `terms` None: nothing special. Of
+    several endings the earliest counts.
     """
 
     visit_id: str
@@ -52,6 +68,7 @@ class Visit(Struct, array_like=True, gc=False):
     agent_id: str | None = None
     leg_id: str | None = None
     ring_ms: int | None = None
+    terms: VisitTerms | None = None
 
     @property
     def open(self) -> bool:
@@ -71,6 +88,7 @@ class Visit(Struct, array_like=True, gc=False):
         self.queued_ms, self.queue_id = at_ms, event.queue_id
         self.customer_class, self.initiation = event.customer_class, event.initiation
         self.threshold_ms, self.short_ms = level.threshold_ms, level.short_abandon_ms
+        self.terms = None if level.ordinary else VisitTerms(level.hours is not None, level.abandonment)
 
     def end(self, event: VisitEvent, at_ms: int) -> bool:
         """Fill in an ending. Returns False if another, earlier ending stands: a conflict, resolved in favour of the
@@ -93,6 +111,16 @@ class Visit(Struct, array_like=True, gc=False):
     def fix_level(self, level: ServiceLevel) -> None:
         """Remember the service level in force at enqueue time."""
         self.threshold_ms, self.short_ms = level.threshold_ms, level.short_abandon_ms
+        self.terms = None if level.ordinary else VisitTerms(level.hours is not None, level.abandonment)
+
+    def measure(self, level: ServiceLevel, end_ms: int | None) -> None:
+        """Work out how long a visit with terms waited on its queue's clock; `end_ms` None: it waits.
+
+        A stated wait says only when the visit arrived, if nothing else does.
+        """
+        terms = self.terms
+        if terms is not None and terms.business_hours:
+            terms.open_wait_ms = None if end_ms is None else level.wait_ms(self.arrival_ms(), end_ms)
 
     def facts(self) -> tuple[Additive, ...]:
         """What this visit means for its queue, as far as it is known."""
@@ -105,13 +133,21 @@ class Visit(Struct, array_like=True, gc=False):
             return (Refused(scope, at_ms, at_ms, 1, self.visit_id, self.reason),)
         arrival_ms = self.queued_ms if self.queued_ms is not None else self.arrival_ms()
         offered = Offered(
-            scope, arrival_ms, arrival_ms, 1, self.visit_id, self.threshold_ms, self.initiation == "transfer",
-            self.customer_class,
-        )  # fmt: skip
+            scope, arrival_ms, arrival_ms, 1, self.visit_id, self.threshold_ms, self.initiation == "transfer"
+        )
         return (offered,) if self.end_ms is None else (offered, self.departure(scope, arrival_ms, self.end_ms))
+
+    def _on_terms(self, terms: VisitTerms) -> "Visit":
+        """The ordinary visit that this one counts as."""
+        wait_ms = self.wait_ms if terms.open_wait_ms is None else terms.open_wait_ms
+        if self.ending != ABANDONED or terms.abandonment:
+            return replace(self, wait_ms=wait_ms, terms=None)
+        return replace(self, wait_ms=wait_ms, terms=None, ending=CANCELLED, reason=ABANDONED)
 
     def departure(self, scope: str, arrival_ms: int, end_ms: int) -> Answered | Left:
         """How the visit left its queue, which it had entered."""
+        if self.terms is not None:
+            return self._on_terms(self.terms).departure(scope, arrival_ms, end_ms)
         wait_ms, threshold_ms = self.wait_ms, self.threshold_ms
         if wait_ms is None:
             wait_ms = end_ms - arrival_ms if end_ms > arrival_ms else 0
@@ -119,5 +155,5 @@ class Visit(Struct, array_like=True, gc=False):
         ending = self.ending
         if ending == ANSWERED:
             return Answered(scope, end_ms, arrival_ms, 1, self.visit_id, wait_ms, within)
-        short = ending == "abandoned" and wait_ms <= self.short_ms
+        short = ending == ABANDONED and wait_ms <= self.short_ms
         return Left(scope, end_ms, arrival_ms, 1, self.visit_id, ending, wait_ms, within, short, self.reason)  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ departures = st.builds(
     lambda at, outcome, wait, short, reason: Left(SCOPE, at, at, 1, "v", outcome, wait, short, short, reason),
     moments, st.sampled_from(LEFT[1:]), waits, st.booleans(), st.sampled_from([None, "timeout"]),
 )  # fmt: skip
-offers = st.builds(lambda at, moved: Offered(SCOPE, at, at, 1, "v", 20_000, moved, None), moments, st.booleans())
+offers = st.builds(lambda at, moved: Offered(SCOPE, at, at, 1, "v", 20_000, moved), moments, st.booleans())
 facts = st.lists(st.one_of(answers, departures, offers), max_size=15)
 
 

@@ -22,7 +22,7 @@ Values = Mapping[str, Any]
 Rows = dict[tuple[str, str, str], Values]
 """(kind, id, start of the interval) -> KPIs."""
 
-NOT_COMPARED = {"start", "flowed_out_by_reason", "refused_by_reason"}
+NOT_COMPARED = {"start", "flowed_out_by_reason", "refused_by_reason", "cancelled_by_reason"}
 SHOWN = 12
 
 
@@ -47,7 +47,7 @@ def feed_rows(feed: FeedTail, floor: Floor, attribution: str, cut_off: str) -> R
             until_ms = calendars.of_scope(queue.scope).interval_end_ms(start_ms)
             entered = QueueScope(queue.scope)
             entered.waiting = {v: w for v, w in queue.waiting.items() if start_ms <= w.queued_ms < until_ms}
-            waiting = WaitingNow([entered], cut_ms)
+            waiting = WaitingNow(floor, [entered], cut_ms)
             row = read_kpis("queue", Reading(totals, level, waiting.count, 0, waiting.oldest_ms))
             rows["queues", queue.queue_id, rfc3339(start_ms)] = row | {"waiting_over_threshold": waiting.over}
     for agent in feed.scopes.agents.values():

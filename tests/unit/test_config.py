@@ -92,6 +92,24 @@ def test_without_a_file_the_defaults_hold():
             id="an unknown variant",
         ),
         pytest.param("queues: {a: {channel: phone}}\n", 1, "use one of 'voice'", id="an unknown channel"),
+        pytest.param(
+            "queues:\n m:\n  service_level: {clock: business_hours}\n",
+            3,
+            "nor its site has",
+            id="a clock without hours",
+        ),
+        pytest.param(
+            "defaults:\n queue:\n  service_level: {clock: business_hours}\n", 3, "defaults.queue", id="in the defaults"
+        ),
+        pytest.param("queues: {m: {service_level: {clock: wall}}}\n", 1, "use one of 'elapsed'", id="another clock"),
+        pytest.param("queues: {m: {abandonment: never}}\n", 1, "a valid boolean", id="abandonment in words"),
+        pytest.param("channels: {mail: {abandonment: true}}\n", 1, "channels.mail is 'mail'", id="no such channel"),
+        pytest.param(
+            "agents: {a: {capacity: {phone: 2}}}\n", 1, "agents.a.capacity.phone", id="capacity for no channel"
+        ),
+        pytest.param(
+            "agents: {a: {capacity: {chat: 0}}}\n", 1, "greater than or equal to 1", id="capacity for nothing"
+        ),
         pytest.param("interval: 7m\n", 1, "a divisor of a day from 5m to 24h", id="an interval that divides no day"),
         pytest.param("interval: 1m\n", 1, "a divisor of a day from 5m to 24h", id="an interval that is too short"),
         pytest.param("sources: {a: {format: csv}}\n", 1, "use one of canonical", id="an unknown format"),

@@ -80,12 +80,6 @@ async def test_a_team_sums_its_agents(centre: Centre) -> None:
     assert body["windows"]["day"]["on_contact_seconds"] == 160
 
 
-async def test_customer_classes_are_not_told_apart_yet_and_it_says_so(centre: Centre) -> None:
-    answer = await get(centre.app(), "/v1/scopes/class/vip")
-    assert answer.status_code == 404
-    assert "customer class" in answer.json()["detail"]
-
-
 async def test_routing_gets_a_small_view_of_the_queues_it_names(centre: Centre) -> None:
     app = centre.app()
     answer = await get(app, "/v1/routing/queues?ids=mail,sales")

@@ -197,7 +197,7 @@ def test_a_correction_leaves_totals_as_if_it_had_been_right_at_once() -> None:
 
 def test_a_retraction_that_comes_before_its_fact_cancels_out() -> None:
     store = AggregateStore(Floor())
-    offered = Offered(SALES, ms(0), ms(0), 1, "c/1", None, False, None)
+    offered = Offered(SALES, ms(0), ms(0), 1, "c/1", None, False)
     store.apply(msgspec.structs.replace(offered, sign=-1))
     assert store.scopes.queues[SALES].waiting["c/1"].net == -1
     store.apply(offered)

@@ -69,15 +69,15 @@ def test_the_day_is_that_of_the_site() -> None:
 )
 def test_a_waiting_visit_is_over_the_threshold_after_it(age_s: float, over: int) -> None:
     queue = store_after([event("visit.queued", 0)]).scopes.queues["queue:sales"]
-    waiting = WaitingNow([queue], ms(age_s))
+    waiting = WaitingNow(floor(), [queue], ms(age_s))
     assert (waiting.count, waiting.over, waiting.oldest_ms) == (1, over, round(age_s * 1000))
 
 
 def test_the_longest_wait_grows_with_the_clock_and_never_runs_backwards() -> None:
     store = store_after([event("visit.queued", 10), event("visit.queued", 0, contact_id="d")])
     queue = store.scopes.queues["queue:sales"]
-    assert [WaitingNow([queue], ms(at)).oldest_ms for at in (-5, 30, 31)] == [0, 30_000, 31_000]
-    assert WaitingNow([], ms(0)).oldest_ms is None
+    assert [WaitingNow(floor(), [queue], ms(at)).oldest_ms for at in (-5, 30, 31)] == [0, 30_000, 31_000]
+    assert WaitingNow(floor(), [], ms(0)).oldest_ms is None
 
 
 def test_one_caller_beyond_the_threshold_changes_the_service_level_before_any_answer() -> None:
@@ -85,7 +85,7 @@ def test_one_caller_beyond_the_threshold_changes_the_service_level_before_any_an
     queue = store_after([*answered, event("visit.queued", 10)]).scopes.queues["queue:sales"]
     levels = []
     for at in (29, 31):
-        here, waiting = view(at), WaitingNow([queue], ms(at))
+        here, waiting = view(at), WaitingNow(floor(), [queue], ms(at))
         reading = here.queue_now([queue], {}, floor().queue("sales").service_level)
         reading.totals = here.queue_totals(queue, "interval")
         assert reading.over_threshold == waiting.over
