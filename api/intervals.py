@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from api.context import Context
 from api.respond import csv_response, json_response, wants_csv
-from api.views import WINDOW_KPIS, level_view, read
+from api.views import BY_REASON, WINDOW_KPIS, AgentValues, level_view, read, read_agent
 from service.domain.calendar import Calendar
 from service.domain.kpis import Kind, Reading
 from service.domain.scopes import AgentScope, Interval, QueueScope
-from service.domain.settings import ServiceLevel
+from service.domain.settings import ReasonKind, ServiceLevel
 from service.domain.totals import Totals
 from service.domain.view import FloorView, add_open_state
 from service.timetext import format_moment
@@ -46,6 +46,13 @@ class History:
     level: ServiceLevel
     over: int = 0
     login_seen: bool = True
+    reason_kinds: dict[str, ReasonKind] = field(default_factory=dict)
+
+    def read(self, totals: Totals, level: ServiceLevel, over: int) -> AgentValues:
+        """The values of some of the rows; `over` visits wait beyond the threshold now."""
+        kinds = self.reason_kinds
+        reading = Reading(totals, level, over_threshold=over, login_seen=self.login_seen, reason_kinds=kinds)
+        return read_agent(reading) if self.kind == "agent" else {**read(WINDOW_KPIS["queue"], reading)}
 
 
 def queue_history(
@@ -78,7 +85,10 @@ def agent_history(
             rows[start_ms] = Row(start_ms, end_ms, totals, known.revision)
         start_ms = end_ms
     found = [rows[start_ms] for start_ms in sorted(rows)]
-    return History("agent", agent.agent_id, found, attribution, ServiceLevel(), login_seen=agent.record.own.login_seen)
+    return History(
+        "agent", agent.agent_id, found, attribution, ServiceLevel(), login_seen=agent.record.own.login_seen,
+        reason_kinds=context.floor.reason_kinds,
+    )  # fmt: skip
 
 
 def _rows(
@@ -107,7 +117,6 @@ def interval_rows(context: Context, view: FloorView, history: History) -> list[d
     for row in history.rows:
         is_open = row.start_ms <= view.now_ms < row.end_ms
         over = history.over if is_open and history.attribution == "outcome" else 0
-        reading = Reading(row.totals, row.level, over_threshold=over, login_seen=history.login_seen)
         result.append(
             {
                 "start": format_moment(row.start_ms),
@@ -116,7 +125,7 @@ def interval_rows(context: Context, view: FloorView, history: History) -> list[d
                 "revision": row.revision,
                 "config_version": context.versions.at(row.start_ms),
                 **(level_view(row.level) if history.kind == "queue" else {}),
-                **read(WINDOW_KPIS[history.kind], reading),
+                **history.read(row.totals, row.level, over),
             }
         )
     return result
@@ -126,21 +135,20 @@ def to_response(
     request: Request, format_: str | None, items: Sequence[dict[str, Any]], history: History, bounds_ms: tuple[int, int]
 ) -> Response:
     """The rows as CSV, or as JSON with the total of the closed and open intervals together."""
-    kpis = WINDOW_KPIS[history.kind]
     if wants_csv(request, format_):
-        level = LEVEL_COLUMNS if history.kind == "queue" else ()
-        columns = ["start", "end", "open", "revision", "config_version", *level, *(kpi.name for kpi in kpis)]
+        level, more = (LEVEL_COLUMNS, ()) if history.kind == "queue" else ((), (BY_REASON,))
+        names = (kpi.name for kpi in WINDOW_KPIS[history.kind])
+        columns = ["start", "end", "open", "revision", "config_version", *level, *names, *more]
         return csv_response(items, columns, f"{history.kind}-intervals")
     over = history.over if any(item["open"] for item in items) and history.attribution == "outcome" else 0
     total = merged([row.totals for row in history.rows])
-    reading = Reading(total, history.level, over_threshold=over, login_seen=history.login_seen)
     return json_response(
         {
             "id": history.scope_id,
             "from": format_moment(bounds_ms[0]),
             "to": format_moment(bounds_ms[1]),
             "attribution": history.attribution,
-            "total": read(kpis, reading),
+            "total": history.read(total, history.level, over),
             "items": items,
         }
     )

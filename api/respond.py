@@ -10,6 +10,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.csvtext import cell
+
 JSON = "application/json"
 
 
@@ -43,7 +45,7 @@ def csv_response(rows: Sequence[dict[str, Any]], columns: Sequence[str], name: s
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow(["" if row[column] is None else row[column] for column in columns])
+        writer.writerow([cell(row[column]) for column in columns])
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from api.views import NOW_KPIS, WINDOW_KPIS, Fields, Views, level_view, read
+from api.views import NOW_KPIS, WINDOW_KPIS, Fields, Views, level_view, read, read_agent
 from service.domain.kpis import Reading
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.service_level import closed
@@ -88,11 +88,12 @@ def team_view(
     """The roll-up of a team: its agents' totals, and how many are in which state."""
     staff = views.state.staff.of_agents([agent.scope for agent in agents])
     present = [kpi for kpi in NOW_KPIS["queue"] if kpi.name.startswith("agents_")]
+    kinds = views.state.floor.reason_kinds
     login_seen = any(agent.record.own.login_seen for agent in agents)
 
     def window_values(window: str) -> dict[str, Any]:
         totals = merged([view.agent_totals(agent, window) for agent in agents])
-        return read(WINDOW_KPIS["agent"], Reading(totals, login_seen=login_seen), fields)
+        return read_agent(Reading(totals, login_seen=login_seen, reason_kinds=kinds), fields)
 
     return {
         "id": name,

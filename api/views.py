@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from service.domain.kpis import KPIS_OF, Kind, Kpi, Reading
+from service.domain.kpis import KPIS_OF, Kind, Kpi, Reading, not_ready_seconds_by_reason
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import Floor, ServiceLevel
 from service.domain.totals import Totals
@@ -12,6 +12,7 @@ from service.floor_state import FloorState
 from service.timetext import format_moment
 
 Values = dict[str, float | int | None]
+AgentValues = dict[str, float | int | None | dict[str, float]]
 Fields = frozenset[str] | None
 
 _BARE: Final = Reading(Totals(), login_seen=False)
@@ -31,12 +32,25 @@ NOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
 WINDOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
     kind: tuple(kpi for kpi in kpis if not _is_now(kpi)) for kind, kpis in KPIS_OF.items()
 }
-NAMES: Final[dict[Kind, tuple[str, ...]]] = {kind: tuple(kpi.name for kpi in kpis) for kind, kpis in KPIS_OF.items()}
+BY_REASON: Final = "not_ready_seconds_by_reason"
+NAMES: Final[dict[Kind, tuple[str, ...]]] = {
+    "queue": tuple(kpi.name for kpi in KPIS_OF["queue"]),
+    "agent": (*(kpi.name for kpi in KPIS_OF["agent"]), BY_REASON),
+}
+"""What may be asked for by `fields`."""
 
 
 def read(kpis: Iterable[Kpi], reading: Reading, fields: Fields = None) -> Values:
     """The KPIs' values by name."""
     return {kpi.name: kpi.value(reading) for kpi in kpis if fields is None or kpi.name in fields}
+
+
+def read_agent(reading: Reading, fields: Fields = None) -> AgentValues:
+    """The values of one window of an agent or a team: KPIs by name, and time not ready by reason."""
+    values: AgentValues = {**read(WINDOW_KPIS["agent"], reading, fields)}
+    if fields is None or BY_REASON in fields:
+        values[BY_REASON] = not_ready_seconds_by_reason(reading.totals)
+    return values
 
 
 def level_view(level: ServiceLevel, mixed: bool = False) -> dict[str, Any]:
@@ -165,7 +179,7 @@ class Views:
             **capacity_view(self.state.floor, agent, view.now_ms),
             "adherence": None,
             "now": read(NOW_KPIS["agent"], view.agent_now(agent, Totals()), fields),
-            "windows": {w: read(WINDOW_KPIS["agent"], reading, fields) for w, reading in readings.items()},
+            "windows": {w: read_agent(reading, fields) for w, reading in readings.items()},
         }
 
     def waiting_over(self, view: FloorView, queue: QueueScope) -> int:

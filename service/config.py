@@ -37,6 +37,7 @@ class Config(Section):
     sources: dict[str, SourceConfig] = {}
     rules: list[dict[str, Any]] = []
     goals: list[dict[str, Any]] = []
+    not_ready_reasons: dict[str, domain.ReasonKind] = {}
     interval: str = "15m"
     contact_linger_seconds: Seconds = 900
     max_skew_seconds: Seconds = 60
@@ -49,7 +50,7 @@ class Config(Section):
         parse_interval_ms(text)
         return text
 
-    @field_validator("sites", "queues", "agents", "sources")
+    @field_validator("sites", "queues", "agents", "sources", "not_ready_reasons")
     @classmethod
     def _ids_have_text(cls, section: dict[str, Any]) -> dict[str, Any]:
         if any(not 1 <= len(key) <= 256 for key in section):
@@ -85,6 +86,7 @@ class Config(Section):
             default_queue=self._queue("", QueueConfig(), configured=False),
             default_agent=self._agent("", AgentConfig(), configured=False),
             default_site=default_site.site(self.single_site or domain.DEFAULT_SITE),
+            reason_kinds=dict(self.not_ready_reasons),
             interval_ms=parse_interval_ms(self.interval),
         )
 

@@ -140,6 +140,15 @@ def kpis_text() -> str:
         "for those marked. Waits, the longest and the percentiles included, count open time only in queues whose clock",
         "is `business_hours`; all other times are elapsed time. `abandonment_ratio` is `null` where nobody can",
         "abandon: see [channels.md](channels.md).", "",
+        "Percentiles are those of rank floor(q x (n - 1)) among n durations in ascending order, the smallest having",
+        "rank 0: a duration that occurred, within 1 % (up to a millisecond counts as 0). They are kept as counts by",
+        "bins of 2 %, so those of several panes, intervals, queues or workers are exactly those of all their durations",
+        "together, and a correction takes a duration back.", "",
+        "Reports, windows and intervals of agents and teams also have `not_ready_seconds_by_reason`, which adds up to",
+        "`not_ready_seconds`; `unstated` stands for no reason. How a reason counts in the shrinkage ratios is said in",
+        "the configuration by `not_ready_reasons`. They take login time for paid time while no schedule is known; time",
+        "not ready beyond it is left out, of external reasons first. `fcr_ratio` and `repeat_ratio` need the",
+        "customer's history over days and come with the scope `customer`.", "",
         "| name | 中文 | unit | scopes | better | gauge | meaning |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for kpi in KPIS:

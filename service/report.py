@@ -11,7 +11,7 @@ from service.domain.calendar import Calendar, Calendars
 from service.domain.correlate import CorrelateStore
 from service.domain.errors import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED, InvalidEvent
 from service.domain.events import Event
-from service.domain.kpis import Reading, read_kpis
+from service.domain.kpis import Reading, not_ready_seconds_by_reason, read_kpis
 from service.domain.scopes import AgentScope, QueueScope, Scope
 from service.domain.settings import Floor, Site
 from service.domain.totals import Totals, total_of
@@ -156,7 +156,9 @@ def _agent(run: _Run, agent: AgentScope) -> dict[str, Any]:
 
     def read(totals: Totals, since_ms: int, until_ms: int, now: bool = False) -> dict[str, Any]:
         state_ms = run.cut_ms - record.since_ms if now and record.since_ms else None
-        return dict(read_kpis("agent", Reading(totals, login_seen=record.own.login_seen, state_ms=state_ms)))
+        kinds = run.floor.reason_kinds
+        reading = Reading(totals, login_seen=record.own.login_seen, state_ms=state_ms, reason_kinds=kinds)
+        return read_kpis("agent", reading) | {"not_ready_seconds_by_reason": not_ready_seconds_by_reason(totals)}
 
     block = _block(run, buckets, read)
     block["total"] = read(total_of(list(buckets.values())), run.from_ms, run.to_ms, True)

@@ -9,6 +9,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from service.csvtext import cell
+
 QUEUE_COLUMNS: Final = (
     "offered",
     "answered",
@@ -49,13 +51,8 @@ def as_csv(report: Report) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["scope", "id", "bucket", "start", *kpis])
     for place, values in rows:
-        writer.writerow([*place, *(_cell(values.get(name)) for name in kpis)])
+        writer.writerow([*place, *(cell(values.get(name)) for name in kpis)])
     return text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    """Return what a cell can hold: counts by reason become `timeout=3 full=1`."""
-    return " ".join(f"{reason}={count}" for reason, count in value.items()) if isinstance(value, dict) else value
 
 
 def _rows(report: Report) -> Iterator[tuple[tuple[str, str, str, str], dict[str, Any]]]:

@@ -24,8 +24,8 @@ from service.domain.facts import (
 from service.domain.scopes import AgentScope, QueueScope, Waiting, count_in_histogram
 from service.domain.settings import Floor
 from service.domain.state_feed import StateFeed
-from service.domain.steps import STATES, Change, Shown
-from service.domain.totals import Totals, bump, keep_longest, sketch_bin
+from service.domain.steps import NOT_READY, STATES, Change, Shown
+from service.domain.totals import UNSTATED, Totals, bump, keep_longest, shift, sketch_bin
 
 FIELD_OF_CODE: Final = (
     None, None, "available_ms", "reserved_ms", "on_contact_ms", "acw_state_ms", "not_ready_ms",
@@ -236,7 +236,12 @@ class AggregateStore(StateFeed):
         if fact.hold_ms or fact.holds or fact.transferred_out or fact.transferred_in or fact.conferenced:
             _add_what_happened(fact, found)
         if found and not scope.is_agent:
-            count_in_histogram(scope.live.handle_histogram, fact.talk_ms + fact.hold_ms, sign)
+            handle_ms, lifetime = fact.talk_ms + fact.hold_ms, scope.live.lifetime
+            index = sketch_bin(handle_ms)
+            for totals in found:
+                if totals is not lifetime:
+                    bump(totals.handle_sketch, index, sign)
+            count_in_histogram(scope.live.handle_histogram, handle_ms, sign)
 
     def _after_call(self, fact: AfterCall) -> None:
         scope = self._known[fact.scope]
@@ -245,9 +250,15 @@ class AggregateStore(StateFeed):
         for totals in found:
             totals.acw_ms += acw_ms
         if found and not scope.is_agent:
-            histogram = scope.live.handle_histogram
-            count_in_histogram(histogram, fact.before_ms, -sign)
-            count_in_histogram(histogram, fact.before_ms + fact.acw_ms, sign)
+            histogram, lifetime = scope.live.handle_histogram, scope.live.lifetime
+            before_ms, after_ms = fact.before_ms, fact.before_ms + fact.acw_ms
+            before, after = sketch_bin(before_ms), sketch_bin(after_ms)
+            if before != after:
+                for totals in found:
+                    if totals is not lifetime:
+                        shift(totals.handle_sketch, before, after, sign)
+            count_in_histogram(histogram, before_ms, -sign)
+            count_in_histogram(histogram, after_ms, sign)
 
     def _leg_moved(self, fact: LegMoved) -> None:
         agent = self._moving = self._known[fact.scope]
@@ -282,7 +293,7 @@ class AggregateStore(StateFeed):
     def _add_time(self, since_ms: int, until_ms: int, what: Shown, sign: int) -> None:
         """Add closed time of the agent whose timeline moves to every interval it touches."""
         agent = self._moving
-        code, logged_in = what
+        code, reason, logged_in = what
         name = FIELD_OF_CODE[code]
         start_ms, end_ms, interval = agent.span
         if since_ms < start_ms or until_ms > end_ms:
@@ -292,6 +303,8 @@ class AggregateStore(StateFeed):
         totals, duration_ms = interval.common, sign * (until_ms - since_ms)
         if name is not None:
             setattr(totals, name, getattr(totals, name) + duration_ms)
+            if code == NOT_READY:
+                bump(totals.not_ready_by_reason, reason or UNSTATED, duration_ms)
         if logged_in:
             totals.login_ms += duration_ms
 

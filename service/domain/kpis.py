@@ -1,11 +1,12 @@
 """The KPI registry: one row per KPI. API fields, Prometheus metrics, reports and documents are generated from it."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from service.domain.service_level import VARIANTS, closed, ratio, service_level
-from service.domain.settings import ServiceLevel, Variant
+from service.domain.settings import ReasonKind, ServiceLevel, Variant
 from service.domain.totals import Totals, quantile_ms
 
 Unit = Literal["count", "seconds", "ratio", "per_hour"]
@@ -34,6 +35,7 @@ class Reading:
     closed_with_abandonment: int | None = None
     login_seen: bool = True
     state_ms: int | None = None
+    reason_kinds: Mapping[str, ReasonKind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,20 @@ def _mean(name: str, chinese: str, help_: str, total: str, count: str, scopes: t
     return Kpi(name, chinese, "seconds", scopes, better, help_, value)
 
 
-def _quantile(percent: int, chinese: str) -> Kpi:
-    def value(r: Reading) -> float | None:
-        found = quantile_ms(r.totals.wait_sketch, percent / 100)
-        return None if found is None else found / 1000
-
+def _wait_quantile(percent: int, chinese: str) -> Kpi:
     help_ = f"{percent} % of answered visits waited no longer, within 1 % of the true value."
-    return Kpi(f"wait_p{percent}_seconds", chinese, "seconds", QUEUE, "lower", help_, value)
+    return Kpi(
+        f"wait_p{percent}_seconds", chinese, "seconds", QUEUE, "lower", help_,
+        lambda r: _seconds(quantile_ms(r.totals.wait_sketch, percent / 100)),
+    )  # fmt: skip
+
+
+def _handle_quantile(percent: int, chinese: str) -> Kpi:
+    help_ = f"{percent} % of handled legs took no longer (talk + hold + after-call work), within 1 % of the true value."
+    return Kpi(
+        f"handle_p{percent}_seconds", chinese, "seconds", QUEUE, "neither", help_,
+        lambda r: _seconds(quantile_ms(r.totals.handle_sketch, percent / 100)), False,
+    )  # fmt: skip
 
 
 def _level(variant: Variant, chinese: str) -> Kpi:
@@ -114,6 +123,23 @@ def _state(name: str, chinese: str, help_: str) -> Kpi:
 
 def _busy_ms(t: Totals) -> int:
     return t.reserved_ms + t.on_contact_ms + t.acw_state_ms
+
+
+def _paid_ms(t: Totals) -> int:
+    """Paid time: login time, while no schedule is known."""
+    return t.login_ms
+
+
+def _lost_ms(r: Reading) -> tuple[int, int]:
+    """Paid time not ready for internal and for external reasons. What goes beyond the paid time is not paid: what is
+    external is cut off first.
+    """
+    lost = Counter[ReasonKind]()
+    for reason, time_ms in r.totals.not_ready_by_reason.items():
+        lost[r.reason_kinds.get(reason, "internal")] += time_ms
+    paid_ms = _paid_ms(r.totals)
+    internal_ms = min(lost["internal"], paid_ms)
+    return internal_ms, min(lost["external"], paid_ms - internal_ms)
 
 
 def _login_seconds(r: Reading) -> float | None:
@@ -163,9 +189,12 @@ KPIS: Final[tuple[Kpi, ...]] = (
         "abandoned", QUEUE, "neither"),
     _longest("max_abandon_wait_seconds", "最长放弃等待", "Longest wait of an abandoned visit.",
         "longest_abandon_waits_ms"),
-    _quantile(50, "等待中位数"),
-    _quantile(90, "等待九十分位"),
-    _quantile(95, "等待九十五分位"),
+    _wait_quantile(50, "等待中位数"),
+    _wait_quantile(90, "等待九十分位"),
+    _wait_quantile(95, "等待九十五分位"),
+    _handle_quantile(50, "处理时间中位数"),
+    _handle_quantile(90, "处理时间九十分位"),
+    _handle_quantile(95, "处理时间九十五分位"),
     Kpi("expected_wait_seconds", "预计等待", "seconds", QUEUE, "lower",
         "(waiting + 1) x mean handle time of the last hour / agents serving; null without staff.",
         lambda r: _seconds(r.expected_wait_ms)),
@@ -189,6 +218,7 @@ KPIS: Final[tuple[Kpi, ...]] = (
     Kpi("login_seconds", "登录时长", "seconds", AGENT, "neither",
         "Time signed in or member of a queue; null if neither was ever seen.", _login_seconds, False),
     _state("available_seconds", "空闲时长", "Time ready for a contact."),
+    _state("reserved_seconds", "预留时长", "Time being offered a contact and not connected."),
     _state("on_contact_seconds", "通话状态时长", "Time connected to at least one contact, after-call work excluded."),
     _state("acw_state_seconds", "话后状态时长", "Time in after-call work and not connected."),
     _state("not_ready_seconds", "未就绪时长", "Time not ready."),
@@ -218,7 +248,16 @@ KPIS: Final[tuple[Kpi, ...]] = (
         lambda r: ratio(_busy_ms(r.totals), _busy_ms(r.totals) + r.totals.available_ms)),
     Kpi("utilisation_ratio", "工时利用率", "ratio", AGENT, "higher",
         "(Busy + available) / paid time; paid time is login time while no schedule is known.",
-        lambda r: ratio(min(_busy_ms(r.totals) + r.totals.available_ms, r.totals.login_ms), r.totals.login_ms)),
+        lambda r: ratio(min(_busy_ms(r.totals) + r.totals.available_ms, _paid_ms(r.totals)), _paid_ms(r.totals))),
+    Kpi("shrinkage_ratio", "缩减率", "ratio", AGENT, "neither",
+        "Time not ready for reasons that count as shrinkage / paid time: internal + external. Paid time is login time "
+        "while no schedule is known.", lambda r: ratio(sum(_lost_ms(r)), _paid_ms(r.totals))),
+    Kpi("shrinkage_internal_ratio", "内部缩减率", "ratio", AGENT, "neither",
+        "Time not ready for internal reasons (break, training, meeting; also any reason the configuration does not "
+        "name) / paid time.", lambda r: ratio(_lost_ms(r)[0], _paid_ms(r.totals))),
+    Kpi("shrinkage_external_ratio", "外部缩减率", "ratio", AGENT, "neither",
+        "Time not ready for reasons that the configuration calls external (leave, absence) / paid time.",
+        lambda r: ratio(_lost_ms(r)[1], _paid_ms(r.totals))),
     Kpi("contacts_per_hour", "每小时处理量", "per_hour", AGENT, "higher", "Handled legs / hours signed in.",
         lambda r: ratio(r.totals.handled * 3_600_000, r.totals.login_ms)),
     _staff("staffed", "在岗座席", "Agents serving the queue in any state but offline."),
@@ -232,6 +271,11 @@ KPIS: Final[tuple[Kpi, ...]] = (
 KPIS_OF: Final[dict[Kind, tuple[Kpi, ...]]] = {
     kind: tuple(kpi for kpi in KPIS if kind in kpi.scopes) for kind in ("queue", "agent")
 }
+
+
+def not_ready_seconds_by_reason(totals: Totals) -> dict[str, float]:
+    """What `not_ready_seconds` is made of: seconds by reason."""
+    return {reason: time_ms / 1000 for reason, time_ms in sorted(totals.not_ready_by_reason.items())}
 
 
 def read_kpis(kind: Kind, reading: Reading) -> dict[str, float | int | None]:

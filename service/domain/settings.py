@@ -11,6 +11,11 @@ from service.domain.business_hours import BusinessHours
 Variant = Literal[
     "answered_only", "abandon_negative", "abandon_ignored", "abandon_positive", "short_positive", "genesys", "dequeued"
 ]
+ReasonKind = Literal["internal", "external", "productive"]
+"""How a reason for being not ready counts: as shrinkage inside the house (break, training), outside it (sick leave), or
+as work and thus not as shrinkage.
+"""
+
 DEFAULT_INTERVAL_MS: Final = 900_000
 DEFAULT_SITE: Final = "default"
 NO_ABANDONMENT: Final = frozenset(("email", "fax", "sms", "wechat", "weibo"))
@@ -109,7 +114,9 @@ class Agent:
 
 @dataclass(slots=True)
 class Floor:
-    """Sites, queues and agents, with defaults for what is first seen in the stream."""
+    """Sites, queues and agents, with defaults for what is first seen in the stream. A reason for being not ready that
+    `reason_kinds` does not name is internal.
+    """
 
     sites: dict[str, Site] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
@@ -117,6 +124,7 @@ class Floor:
     default_queue: Queue = field(default_factory=lambda: Queue(""))
     default_agent: Agent = field(default_factory=lambda: Agent(""))
     default_site: Site = field(default_factory=Site)
+    reason_kinds: dict[str, ReasonKind] = field(default_factory=dict)
     interval_ms: int = DEFAULT_INTERVAL_MS
 
     def queue(self, queue_id: str) -> Queue:

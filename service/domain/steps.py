@@ -30,8 +30,8 @@ FIRST_COUNT: Final = 3
 IMPLIED: Final = 3
 """Phase under which implied logins are counted, after the phases of legs."""
 
-Shown = tuple[int, bool]
-"""What a stretch counts as: code of the state shown, and whether it is login time."""
+Shown = tuple[int, str | None, bool]
+"""What a stretch counts as: code of the state shown, the reason if that is not ready, and whether it is login time."""
 
 KNOWN_WHATS: Final = 4096
 """Agents are in few different situations: what follows from one is worked out once."""
@@ -80,14 +80,14 @@ def counted(what: What, phase: int, sign: int) -> What:
 @lru_cache(KNOWN_WHATS)
 def shown(what: What) -> Shown:
     """What a stretch counts as."""
-    own, _, logged_in, reserving, connected, wrapping, implied = what
+    own, reason, logged_in, reserving, connected, wrapping, implied = what
     if connected > 0:
         own = ON_CONTACT
     elif wrapping > 0:
         own = ACW
     elif reserving > 0:
         own = RESERVED
-    return own, logged_in or implied > 0
+    return own, reason if own == NOT_READY else None, logged_in or implied > 0
 
 
 class Steps:
@@ -197,7 +197,7 @@ class Steps:
     def what(self, index: int) -> tuple[str, str | None, bool]:
         """(state shown, reason, logged in) of one stretch; the reason is that of the own state."""
         what = self.whats[index]
-        code, logged_in = shown(what)
+        code, _, logged_in = shown(what)
         return STATES[code], what[1] if code == what[0] else None, logged_in
 
     def segments(self, since_ms: int, until_ms: int) -> Iterator[Segment]:

@@ -17,6 +17,10 @@ LONGEST_KEPT: Final = 8
 """How many of the longest durations a bucket remembers, so that the maximum survives corrections."""
 
 
+UNSTATED: Final = "unstated"
+"""What stands for the reason of being not ready where none was given."""
+
+
 class Totals(Struct, array_like=True, gc=False):
     """What happened in one bucket: counts, sums in milliseconds, a quantile sketch of waits (bin -> count) and the
     longest durations.
@@ -63,6 +67,8 @@ class Totals(Struct, array_like=True, gc=False):
     longest_waits_ms: list[int] = field(default_factory=list)
     longest_abandon_waits_ms: list[int] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
+    handle_sketch: dict[int, int] = field(default_factory=dict)
+    not_ready_by_reason: dict[str, int] = field(default_factory=dict)
 
     def add_wait(self, index: int, wait_ms: int, sign: int) -> None:
         """Count a wait, of that bin, in the sketch and among the longest, or take it back."""
@@ -83,8 +89,12 @@ class Totals(Struct, array_like=True, gc=False):
                 setattr(self, name, getattr(self, name) + value)
         for index, count in other.wait_sketch.items():
             bump(self.wait_sketch, index, count)
+        for index, count in other.handle_sketch.items():
+            bump(self.handle_sketch, index, count)
         for reason, count in other.reasons.items():
             bump(self.reasons, reason, count)
+        for reason, time_ms in other.not_ready_by_reason.items():
+            bump(self.not_ready_by_reason, reason, time_ms)
         for longest, values in (
             (self.longest_waits_ms, other.longest_waits_ms),
             (self.longest_abandon_waits_ms, other.longest_abandon_waits_ms),
@@ -104,6 +114,20 @@ def bump(counts: dict[K, int], key: K, amount: int) -> None:
         counts[key] = value
     else:
         counts.pop(key, None)
+
+
+def shift(counts: dict[K, int], before: K, after: K, amount: int) -> None:
+    """Count under `after` what was counted under `before`, which is another key; a count of zero is not kept."""
+    count = counts.get(before, 0) - amount
+    if count:
+        counts[before] = count
+    else:
+        del counts[before]
+    count = counts.get(after, 0) + amount
+    if count:
+        counts[after] = count
+    else:
+        del counts[after]
 
 
 def keep_longest(longest: list[int], value_ms: int, sign: int) -> None:

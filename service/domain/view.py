@@ -13,7 +13,7 @@ from service.domain.capacity import free_capacity
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, Interval, QueueScope
 from service.domain.settings import Floor, ServiceLevel
-from service.domain.totals import Totals, total_of
+from service.domain.totals import UNSTATED, Totals, bump, total_of
 
 ROLLING_MS: Final = {"5m": 300_000, "15m": 900_000, "30m": 1_800_000, "60m": 3_600_000}
 WINDOWS: Final = (*ROLLING_MS, "interval", "day")
@@ -160,11 +160,13 @@ def interval_total(intervals: dict[int, Interval], since_ms: int, until_ms: int)
     return total_of([i.outcome for start_ms, i in intervals.items() if since_ms <= start_ms < until_ms])
 
 
-def add_state(totals: Totals, state: str, logged_in: bool, duration_ms: int) -> None:
+def add_state(totals: Totals, state: str, reason: str | None, logged_in: bool, duration_ms: int) -> None:
     """Add time in one agent state."""
     name = STATE_FIELDS.get(state)
     if name is not None:
         setattr(totals, name, getattr(totals, name) + duration_ms)
+    if name == "not_ready_ms":
+        bump(totals.not_ready_by_reason, reason or UNSTATED, duration_ms)
     if logged_in:
         totals.login_ms += duration_ms
 
@@ -173,7 +175,8 @@ def add_states(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int, 
     """Add (or with sign -1 take off) the agent's time in state during [since_ms, until_ms)."""
     if since_ms < until_ms:
         for segment in agent.timeline.segments(since_ms, until_ms):
-            add_state(totals, segment.state, segment.logged_in, sign * (segment.until_ms - segment.since_ms))
+            duration_ms = sign * (segment.until_ms - segment.since_ms)
+            add_state(totals, segment.state, segment.reason, segment.logged_in, duration_ms)
 
 
 def add_open_state(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int, now_ms: int) -> None:
@@ -241,4 +244,5 @@ class FloorView:
         record = agent.record
         since_ms = state_of(agent, self.now_ms)[2]
         state_ms = max(0, self.now_ms - since_ms) if record.since_ms else None
-        return Reading(totals, login_seen=record.own.login_seen, state_ms=state_ms)
+        kinds = self._floor.reason_kinds
+        return Reading(totals, login_seen=record.own.login_seen, state_ms=state_ms, reason_kinds=kinds)

@@ -25,7 +25,9 @@ import msgspec.msgpack  # noqa: F401
 import pytest
 
 DOMAIN: Final = Path("service/domain")
-MODULES: Final = ("kpis", "service_level", "totals", "visits", "agents", "view", "calendar", "buckets")
+MODULES: Final = (
+    "kpis", "service_level", "totals", "visits", "agents", "own_side", "steps", "view", "calendar", "buckets",
+)  # fmt: skip
 JUDGES: Final = sorted(str(p) for where in ("unit/domain", "property") for p in Path("tests", where).glob("test_*.py"))
 PYTEST: Final = ("-xqp", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 MEMORY_BYTES: Final = 3 << 30

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from service.domain.calendar import Calendars
-from service.domain.kpis import Reading, read_kpis
+from service.domain.kpis import Reading, not_ready_seconds_by_reason, read_kpis
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import Floor
 from service.domain.totals import Totals, total_of
@@ -52,8 +52,10 @@ def feed_rows(feed: FeedTail, floor: Floor, attribution: str, cut_off: str) -> R
             rows["queues", queue.queue_id, rfc3339(start_ms)] = row | {"waiting_over_threshold": waiting.over}
     for agent in feed.scopes.agents.values():
         for start_ms, totals in _agent_totals(feed, agent, calendars, attribution, cut_ms).items():
-            reading = Reading(totals, login_seen=agent.record.own.login_seen)
-            rows["agents", agent.agent_id, rfc3339(start_ms)] = read_kpis("agent", reading)
+            login_seen = agent.record.own.login_seen
+            reading = Reading(totals, login_seen=login_seen, reason_kinds=floor.reason_kinds)
+            by_reason = {"not_ready_seconds_by_reason": not_ready_seconds_by_reason(totals)}
+            rows["agents", agent.agent_id, rfc3339(start_ms)] = read_kpis("agent", reading) | by_reason
     return rows
 
 

@@ -17,6 +17,7 @@ agents: {"1001": {team: blue}}
 sources: {asterisk.queue_log: {format: asterisk-queue-log, timezone: UTC}}
 rules: []
 goals: []
+not_ready_reasons: {sick: external, outbound: productive, break: internal}
 """
 
 
@@ -43,6 +44,7 @@ def test_the_documented_example_becomes_the_floor(write):
     assert (sales.service_level.threshold_ms, sales.service_level.short_abandon_ms) == (20_000, 5_000)
     assert floor.sites["berlin"].timezone == "Europe/Berlin"
     assert floor.agents["1001"].team == "blue"
+    assert floor.reason_kinds == {"sick": "external", "outbound": "productive", "break": "internal"}
 
 
 def test_the_documented_example_raises_no_doubts(write):
@@ -121,6 +123,8 @@ def test_without_a_file_the_defaults_hold():
         pytest.param(
             "sources: {a: {format: asterisk-queue-log, agent_pattern: '('}}\n", 1, "not a regular", id="a bad pattern"
         ),
+        pytest.param("not_ready_reasons: {sick: outside}\n", 1, "'external'", id="a reason of an unknown kind"),
+        pytest.param("not_ready_reasons: {'': external}\n", 1, "1 to 256 characters", id="a reason without text"),
         pytest.param("rules: {a: 1}\n", 1, "a valid list", id="rules that are no list"),
         pytest.param("queues:\n  a:\n", 2, "it must be a mapping", id="a queue without anything"),
         pytest.param("queues: {'': {}}\n", 1, "1 to 256 characters", id="an empty id"),

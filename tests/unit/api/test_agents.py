@@ -80,6 +80,21 @@ async def test_a_team_sums_its_agents(centre: Centre) -> None:
     assert body["windows"]["day"]["on_contact_seconds"] == 160
 
 
+async def test_time_not_ready_is_told_by_reason_and_counts_as_shrinkage(centre: Centre) -> None:
+    centre.floor.reason_kinds["vacation"] = "external"
+    leg = {"contact_id": "c3", "visit_id": "c3/1", "leg_id": "c3/1/1", "queue_id": "sales", "agent_id": "1001"}
+    centre.event("leg.ended", centre.now_ms - 20_000, **leg)
+    centre.agent_state("1001", "not_ready", ago_ms=18_000, reason="vacation")
+    centre.flush()
+    app = centre.app()
+    bob = (await get(app, "/v1/agents/bob?windows=day&fields=not_ready_seconds_by_reason,shrinkage_ratio")).json()
+    assert bob["windows"] == {"day": {"shrinkage_ratio": 1, "not_ready_seconds_by_reason": {"break": 600}}}
+    assert bob["now"] == {}
+    team = (await get(app, "/v1/scopes/team/blue?windows=day")).json()["windows"]["day"]
+    assert team["not_ready_seconds_by_reason"] == {"vacation": 18}
+    assert [team[f"shrinkage_{part}ratio"] for part in ("", "internal_", "external_")] == [0.01, 0, 0.01]
+
+
 async def test_routing_gets_a_small_view_of_the_queues_it_names(centre: Centre) -> None:
     app = centre.app()
     answer = await get(app, "/v1/routing/queues?ids=mail,sales")
@@ -127,7 +142,8 @@ async def test_every_kpi_of_the_registry_is_shown_once(centre: Centre) -> None:
     for kind, path in (("queue", "/v1/queues/sales"), ("agent", "/v1/agents/1001")):
         shown = (await get(app, path)).json()
         names = sorted([*shown["now"], *shown["windows"]["day"]])
-        assert names == sorted(kpi.name for kpi in KPIS if kind in kpi.scopes)
+        by_reason = ["not_ready_seconds_by_reason"] if kind == "agent" else []
+        assert names == sorted([kpi.name for kpi in KPIS if kind in kpi.scopes] + by_reason)
 
 
 async def test_sources_tell_what_was_wrong_with_their_events(centre: Centre) -> None:

@@ -43,6 +43,16 @@ async def test_attribution_by_arrival_puts_outcomes_where_the_visit_began() -> N
     assert [(i["start"][11:16], i["offered"], i["answered"]) for i in by_arrival] == [("11:30", 1, 1)]
 
 
+async def test_an_agents_intervals_tell_time_not_ready_by_reason_in_json_and_csv(centre: Centre) -> None:
+    app = centre.app()
+    body = (await get(app, "/v1/agents/bob/intervals")).json()
+    assert [item["not_ready_seconds_by_reason"] for item in body["items"]] == [{"break": 600}]
+    assert body["total"]["not_ready_seconds_by_reason"] == {"break": 600}
+    assert body["total"]["shrinkage_internal_ratio"] == 1
+    [row] = csv.DictReader(io.StringIO((await get(app, "/v1/agents/bob/intervals?format=csv")).text))
+    assert row["not_ready_seconds_by_reason"] == "break=600.0"
+
+
 async def test_a_range_takes_times_and_business_days(centre: Centre) -> None:
     app = centre.app()
     path = "/v1/queues/sales/intervals?from=2026-11-22T12:45:00+01:00&to=2026-11-22T12:00:00Z"

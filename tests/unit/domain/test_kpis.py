@@ -1,9 +1,12 @@
 """The KPI registry: every row can be read, on nothing as on much, and is named as users know it."""
 
+from collections import Counter
+
 import pytest
 
-from service.domain.kpis import KPIS, KPIS_OF, Kind, Kpi, Reading, read_kpis
-from service.domain.totals import COUNTERS, Totals
+from service.domain.kpis import KPIS, KPIS_OF, Kind, Kpi, Reading, not_ready_seconds_by_reason, read_kpis
+from service.domain.settings import ReasonKind
+from service.domain.totals import COUNTERS, Totals, sketch_bin
 
 PROMISED: dict[Kind, set[str]] = {
     "queue": set(
@@ -11,7 +14,8 @@ PROMISED: dict[Kind, set[str]] = {
         answered_in_threshold abandoned_in_threshold waiting waiting_over_threshold handled
         handled_contacts missed transferred_out transferred_in consulted conferenced holds
         oldest_wait_seconds asa_seconds max_wait_seconds average_abandon_seconds max_abandon_wait_seconds
-        wait_p50_seconds wait_p90_seconds wait_p95_seconds expected_wait_seconds average_talk_seconds
+        wait_p50_seconds wait_p90_seconds wait_p95_seconds handle_p50_seconds handle_p90_seconds
+        handle_p95_seconds expected_wait_seconds average_talk_seconds
         average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
         hold_seconds acw_seconds ring_seconds wait_seconds abandon_wait_seconds flowed_out_wait_seconds
         service_level_ratio
@@ -24,8 +28,9 @@ PROMISED: dict[Kind, set[str]] = {
     "agent": set(
         """answered handled handled_contacts missed transferred_out transferred_in consulted conferenced holds
         average_talk_seconds average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
-        hold_seconds acw_seconds ring_seconds login_seconds available_seconds on_contact_seconds acw_state_seconds
-        not_ready_seconds state_seconds transfer_ratio occupancy_ratio utilisation_ratio contacts_per_hour""".split()  # noqa: SIM905
+        hold_seconds acw_seconds ring_seconds login_seconds available_seconds reserved_seconds on_contact_seconds
+        acw_state_seconds not_ready_seconds state_seconds transfer_ratio occupancy_ratio
+        utilisation_ratio shrinkage_ratio shrinkage_internal_ratio shrinkage_external_ratio contacts_per_hour""".split()  # noqa: SIM905
     ),
 }
 KINDS = pytest.mark.parametrize("kind", ["queue", "agent"])
@@ -34,11 +39,15 @@ BUSY = Totals(
     answered_in_threshold=60, abandoned_in_threshold=6, wait_ms=1_600_000, abandon_wait_ms=360_000, missed=5, rung=85,
     ring_ms=425_000, handled=80, handled_contacts=75, held=10, holds=15, transferred_out=8, talk_ms=16_000_000,
     hold_ms=600_000, acw_ms=2_400_000, available_ms=4_000_000, reserved_ms=500_000, on_contact_ms=17_000_000,
-    acw_state_ms=2_500_000, not_ready_ms=1_000_000, login_ms=25_000_000, wait_sketch={500: 80},
+    acw_state_ms=2_500_000, not_ready_ms=1_000_000, login_ms=25_000_000, flowed_out_wait_ms=45_000,
     longest_waits_ms=[20_000, 95_500], longest_abandon_waits_ms=[61_000],
+    wait_sketch=Counter(sketch_bin(second * 1000) for second in range(1, 102)),
+    handle_sketch=Counter(sketch_bin(minute * 60_000) for minute in range(1, 102)),
+    not_ready_by_reason={"break": 400_000, "unstated": 100_000, "sick": 300_000, "outbound": 200_000},
 )  # fmt: skip
 NOW = Reading(
-    BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000
+    BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000,
+    reason_kinds={"sick": "external", "outbound": "productive"},
 )  # fmt: skip
 
 
@@ -95,15 +104,75 @@ def test_on_a_busy_floor_everything_is_defined_but_what_needs_a_moment(kind: Kin
         ("agent", "utilisation_ratio", 24 / 25),
         ("agent", "contacts_per_hour", 80 * 3600 / 25_000),
         ("agent", "state_seconds", 4.0),
+        ("queue", "talk_seconds", 16_000),
+        ("queue", "hold_seconds", 600),
+        ("queue", "acw_seconds", 2_400),
+        ("queue", "ring_seconds", 425),
+        ("queue", "wait_seconds", 1_600),
+        ("queue", "abandon_wait_seconds", 360),
+        ("queue", "flowed_out_wait_seconds", 45),
+        ("agent", "login_seconds", 25_000),
+        ("agent", "available_seconds", 4_000),
+        ("agent", "reserved_seconds", 500),
+        ("agent", "on_contact_seconds", 17_000),
+        ("agent", "acw_state_seconds", 2_500),
+        ("agent", "not_ready_seconds", 1_000),
+        ("agent", "shrinkage_ratio", 800 / 25_000),
+        ("agent", "shrinkage_internal_ratio", 500 / 25_000),
+        ("agent", "shrinkage_external_ratio", 300 / 25_000),
     ],
 )
 def test_worked_examples(kind: Kind, name: str, value: float) -> None:
-    assert read_kpis(kind, NOW)[name] == pytest.approx(value)
+    assert read_kpis(kind, NOW)[name] == pytest.approx(value, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["wait", "handle"])
+@pytest.mark.parametrize(("percent", "seconds"), [(50, 51), (90, 91), (95, 96)])
+def test_percentiles_of_one_to_a_hundred_and_one(kind: str, percent: int, seconds: int) -> None:
+    unit = 1 if kind == "wait" else 60
+    assert read_kpis("queue", NOW)[f"{kind}_p{percent}_seconds"] == pytest.approx(seconds * unit, rel=0.01)
+
+
+def test_time_not_ready_is_told_by_reason() -> None:
+    told = {"break": 400.0, "outbound": 200.0, "sick": 300.0, "unstated": 100.0}
+    assert not_ready_seconds_by_reason(BUSY) == told
+    assert sum(told.values()) == BUSY.not_ready_ms / 1000
+
+
+def shrinkage(login_ms: int, by_reason: dict[str, int], **kinds: ReasonKind) -> list[float | int | None]:
+    found = read_kpis("agent", Reading(Totals(login_ms=login_ms, not_ready_by_reason=by_reason), reason_kinds=kinds))
+    return [found[f"shrinkage_{part}ratio"] for part in ("", "internal_", "external_")]
+
+
+def test_a_reason_that_nobody_sorted_is_internal_shrinkage() -> None:
+    assert shrinkage(1_000, {"lunch": 250}) == [0.25, 0.25, 0.0]
+
+
+def test_productive_work_away_from_the_queue_is_no_shrinkage() -> None:
+    assert shrinkage(1_000, {"outbound": 250}, outbound="productive") == [0.0, 0.0, 0.0]
+
+
+def test_unpaid_time_not_ready_is_cut_off_external_reasons_first() -> None:
+    assert shrinkage(1_000, {"break": 700, "sick": 500}, sick="external") == [1.0, 0.7, 0.3]
+    assert shrinkage(1_000, {"break": 1_200, "sick": 500}, sick="external") == [1.0, 1.0, 0.0]
+
+
+def test_without_paid_time_there_is_no_shrinkage() -> None:
+    assert shrinkage(0, {"break": 700}) == [None, None, None]
+
+
+def test_more_busy_time_than_login_time_is_a_utilisation_of_one() -> None:
+    assert read_kpis("agent", Reading(Totals(login_ms=1_000, on_contact_ms=3_000)))["utilisation_ratio"] == 1.0
 
 
 def test_login_time_is_undefined_when_no_login_was_ever_seen() -> None:
     assert read_kpis("agent", Reading(Totals(), login_seen=False))["login_seconds"] is None
     assert read_kpis("agent", Reading(Totals()))["login_seconds"] == 0
+
+
+def test_who_serves_a_queue_is_unknown_where_there_is_no_present() -> None:
+    found = read_kpis("queue", Reading(Totals()))
+    assert {name for name, value in found.items() if name.startswith("agents_") and value is not None} == set()
 
 
 @KINDS

@@ -6,6 +6,7 @@ from service.domain.aggregate import AggregateStore
 from service.domain.calendar import Calendars
 from service.domain.events import Event
 from service.domain.kpis import read_kpis
+from service.domain.scopes import Waiting
 from service.domain.settings import Floor, Queue, ServiceLevel, Site
 from service.domain.totals import Totals
 from service.domain.view import ROLLING_MS, FloorView, WaitingNow, distinct_staff, expected_wait_ms, staff_by_queue
@@ -129,7 +130,53 @@ def test_an_offline_agent_is_no_staff() -> None:
     assert (staff_by_queue(agents, ms(20)), distinct_staff(agents, ms(20))) == ({}, {})
 
 
-HANDLED = Totals(handled=10, talk_ms=1_800_000, acw_ms=600_000)
+@pytest.mark.parametrize(("window", "minutes"), [("5m", 5), ("15m", 15), ("30m", 30), ("60m", 60)])
+def test_a_rolling_window_holds_its_minutes_of_an_agents_time(window: str, minutes: int) -> None:
+    agent = store_after([event("agent.login", -40_000)]).scopes.agents["agent:1001"]
+    assert view(59.999).agent_totals(agent, window).available_ms == minutes * 60_000 - 1
+
+
+def test_time_not_ready_is_summed_by_reason_the_open_state_up_to_now() -> None:
+    told = [("break", 0), ("training", 100), ("break", 160), (None, 200)]
+    events = [event("agent.state_changed", at, state="not_ready", reason=reason) for reason, at in told]
+    agent = store_after([event("agent.login", -300), *events]).scopes.agents["agent:1001"]
+    for window in ("day", "15m"):
+        totals = view(250).agent_totals(agent, window)
+        assert totals.not_ready_by_reason == {"break": 140_000, "training": 60_000, "unstated": 50_000}
+        assert totals.not_ready_ms == 250_000
+
+
+PLANNED = [
+    event("agent.login", -300),
+    event("visit.queued", 0),
+    event("leg.answered", 10),
+    event("leg.ended", 70),
+    event("leg.wrapup_started", 70, acw_ms=900_000),
+]
+
+
+@pytest.mark.parametrize("window", ["day", "interval", "15m"])
+def test_of_after_call_work_stated_beforehand_only_what_is_over_counts(window: str) -> None:
+    agent = store_after(PLANNED).scopes.agents["agent:1001"]
+    totals = view(100).agent_totals(agent, window)
+    assert (totals.on_contact_ms, totals.acw_state_ms) == (60_000, 30_000)
+    assert totals.login_ms == (100_000 if window == "interval" else 400_000)
+
+
+def test_the_rest_of_after_call_work_counts_in_the_next_interval() -> None:
+    agent = store_after(PLANNED).scopes.agents["agent:1001"]
+    assert [view(at).agent_totals(agent, "interval").acw_state_ms for at in (899, 910, 970, 1_000)] == [
+        829_000, 10_000, 70_000, 70_000,
+    ]  # fmt: skip
+
+
+def test_a_visit_whose_end_came_before_its_beginning_does_not_wait() -> None:
+    queue = store_after([event("visit.queued", 0)]).scopes.queues["queue:sales"]
+    queue.waiting = {"gone": Waiting(ms(0), None, net=-1), "none": Waiting(ms(0), None, net=0), **queue.waiting}
+    assert WaitingNow(floor(), [queue], ms(10)).count == 1
+
+
+HANDLED = Totals(handled=10, talk_ms=1_500_000, hold_ms=300_000, acw_ms=600_000)
 
 
 @pytest.mark.parametrize(
