@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.problems import problem_response
 
 COLLECTIONS: Final = {
-    ("v1", "queues"): ("", "intervals", "reconciliation"),
+    ("v1", "queues"): ("", "intervals", "reconciliation", "visits"),
     ("v1", "agents"): ("", "intervals", "timeline"),
 }
 """Paths with an id, and what may follow it; `?id=` stands in for the id."""

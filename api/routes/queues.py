@@ -13,14 +13,18 @@ from api.paths import unescaped
 from api.problems import Problem
 from api.respond import conditional_json, json_response
 from api.views import NAMES
+from service.domain.recent import RECENT_KEPT, RecentVisit
 from service.domain.scopes import QueueScope
 from service.domain.totals import Totals
 from service.domain.view import WaitingNow
 from service.interval_history import DAY_MS
+from service.timetext import format_moment
 
 VIEWS_A_TURN = 10
 """Views built before other requests get their turn."""
 
+Outcome = Literal["answered", "abandoned", "flowed_out", "callback_requested", "cancelled"]
+MOST_VISITS = 2 * RECENT_KEPT
 OUTCOMES = ("answered", "abandoned", "flowed_out", "callback_requested", "cancelled")
 Text = Annotated[str | None, Query()]
 
@@ -86,6 +90,14 @@ def router(context: Context) -> APIRouter:
         }
         return json_response(body)
 
+    @routes.get("/{id:path}/visits", summary="The last visits that left a queue, newest first")
+    async def queue_visits(
+        id: str, outcome: Outcome | None = None, limit: Annotated[int, Query(ge=1, le=MOST_VISITS)] = RECENT_KEPT
+    ) -> Response:
+        queue = find_queue(context, id)
+        items = [visit_view(visit) for visit in queue.recent.newest(outcome, limit)]
+        return json_response({"id": queue.queue_id, **views.head(state.view()), "kept": RECENT_KEPT, "items": items})
+
     @routes.get("/{id:path}", summary="One queue with all its windows")
     async def one_queue(request: Request, id: str, fields: Text = None, windows: Text = None) -> Response:
         queue = find_queue(context, id)
@@ -94,6 +106,24 @@ def router(context: Context) -> APIRouter:
         return conditional_json(request, views.head(view), views.queue(view, queue, picked, wanted))
 
     return routes
+
+
+def visit_view(visit: RecentVisit) -> dict[str, Any]:
+    """One of the last visits. `contact_wait_seconds` began when the contact entered its first queue.
+
+    `callback`: `requested` by the customer, or what became of that; null: nobody promised one.
+    """
+    asked = "requested" if visit.outcome == "callback_requested" else None
+    return {
+        "visit_id": visit.visit_id,
+        "outcome": visit.outcome,
+        "reason": visit.reason,
+        "queued_at": format_moment(visit.queued_ms),
+        "ended_at": format_moment(visit.ended_ms),
+        "wait_seconds": visit.wait_ms / 1000,
+        "contact_wait_seconds": (visit.wait_ms + visit.waited_before_ms) / 1000,
+        "callback": visit.callback or asked,
+    }
 
 
 def balance(parts: list[Totals], waiting: int) -> dict[str, Any]:

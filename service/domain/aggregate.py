@@ -12,20 +12,25 @@ from service.domain.facts import (
     AfterCall,
     AgentInput,
     Answered,
+    CalledBack,
     FactBatch,
     Handled,
     Left,
     LegMoved,
     Offered,
+    OfferedAgain,
     Rang,
     Refused,
     SourceSeen,
+    WaitedBefore,
 )
+from service.domain.recent import RecentVisit
 from service.domain.scopes import AgentScope, QueueScope, Waiting, count_in_histogram
 from service.domain.settings import Floor
 from service.domain.state_feed import StateFeed
 from service.domain.steps import NOT_READY, STATES, Change, Shown
 from service.domain.totals import UNSTATED, Totals, bump, keep_longest, shift, sketch_bin
+from service.domain.visits import ANSWERED
 
 FIELD_OF_CODE: Final = (
     None, None, "available_ms", "reserved_ms", "on_contact_ms", "acw_state_ms", "not_ready_ms",
@@ -66,6 +71,9 @@ class AggregateStore(StateFeed):
             LegMoved: self._leg_moved,
             AgentInput: self._agent_input,
             SourceSeen: self._source_seen,
+            OfferedAgain: self._offered_again,
+            WaitedBefore: self._waited_before,
+            CalledBack: self._called_back,
         }
 
     def apply_batch(self, batch: FactBatch) -> int:
@@ -178,12 +186,15 @@ class AggregateStore(StateFeed):
                 if totals is not lifetime:
                     totals.add_wait(index, wait_ms, sign)
             count_in_histogram(live.wait_histogram, wait_ms, sign)
+            if self._live and scope.customer_class is None:
+                self._remember(scope, fact, ANSWERED, None)
         self._no_longer_waits(scope, fact.visit_id, sign)
 
     def _left(self, fact: Left) -> None:
         scope = self._known[fact.scope]
         sign, outcome = fact.sign, fact.outcome
-        for totals in self._buckets(scope, fact.at_ms, fact.arrival_ms):
+        found = self._buckets(scope, fact.at_ms, fact.arrival_ms)
+        for totals in found:
             setattr(totals, outcome, getattr(totals, outcome) + sign)
             if outcome == "abandoned":
                 totals.abandon_wait_ms += sign * fact.wait_ms
@@ -196,7 +207,46 @@ class AggregateStore(StateFeed):
                 totals.callback_in_threshold += sign * fact.in_threshold
             if fact.reason:
                 bump(totals.reasons, f"{outcome}:{fact.reason}", sign)
+        if found and self._live and scope.customer_class is None:
+            self._remember(scope, fact, outcome, fact.reason)
         self._no_longer_waits(scope, fact.visit_id, sign)
+
+    def _remember(self, scope: QueueScope, fact: Answered | Left, outcome: str, reason: str | None) -> None:
+        """Keep the visit among the queue's last ones, or drop it if it is taken back."""
+        recent = scope.recent
+        if fact.sign > 0:
+            visit = RecentVisit(0, fact.visit_id, outcome, fact.arrival_ms, fact.at_ms, fact.wait_ms, reason)
+            self._dirty_recent.add((recent.add(visit, outcome == ANSWERED), scope))
+        elif (slot := recent.find(fact.visit_id)) is not None:
+            del recent.slots[slot]
+            self._dirty_recent.add((slot, scope))
+
+    def _recent(self, fact: WaitedBefore | CalledBack) -> RecentVisit | None:
+        """The visit among its queue's last ones, to be changed; None if it is not there, or no longer."""
+        scope = self._known[fact.scope]
+        slot = scope.recent.find(fact.visit_id)
+        if slot is None:
+            return None
+        self._dirty_recent.add((slot, scope))
+        visit: RecentVisit = scope.recent.slots[slot]
+        return visit
+
+    def _offered_again(self, fact: OfferedAgain) -> None:
+        for totals in self._buckets(self._known[fact.scope], fact.at_ms, fact.arrival_ms):
+            totals.offered_again += fact.sign
+
+    def _waited_before(self, fact: WaitedBefore) -> None:
+        if fact.answered:
+            for totals in self._buckets(self._known[fact.scope], fact.at_ms, fact.arrival_ms):
+                totals.waited_before_ms += fact.sign * fact.before_ms
+        visit = self._recent(fact)
+        if visit is not None:
+            visit.waited_before_ms = fact.before_ms if fact.sign > 0 else 0
+
+    def _called_back(self, fact: CalledBack) -> None:
+        visit = self._recent(fact)
+        if visit is not None:
+            visit.callback = fact.state if fact.sign > 0 else None
 
     def _refused(self, fact: Refused) -> None:
         scope = self._known[fact.scope]

@@ -1,14 +1,21 @@
 """The durable form of a contact."""
 
+from typing import Final
+
 from msgspec import Struct, field
 
 from service.domain.customers import ContactCustomer
 from service.domain.legs import Leg
 from service.domain.visits import ANSWERED, Visit
 
+CALLBACK_DUE: Final = ("scheduled", "attempted")
+"""States of a callback after which more is to come."""
+
 
 class ContactRecord(Struct, array_like=True, gc=False):
     """What a contact's events filled in. `seen` has the newest event ids, as CRC-32; `customer` None: nothing told.
+
+    `callback` is the state of the callback that was promised, None without one, since `callback_ms`.
 
     An event older than `horizon_ms` may have been counted before the contact was forgotten and met again.
     """
@@ -23,10 +30,16 @@ class ContactRecord(Struct, array_like=True, gc=False):
     seen: list[int] = field(default_factory=list)
     horizon_ms: int = 0
     customer: ContactCustomer | None = None
+    callback: str | None = None
+    callback_ms: int = 0
+    callback_queue: str | None = None
 
     @property
     def closed(self) -> bool:
-        """True when nothing waits, rings, is connected or wraps up. After-call work outlives the contact's end."""
+        """True when nothing waits, rings, is connected or wraps up, and no callback is due.
+
+        After-call work outlives the contact's end.
+        """
         if self.ended_ms is None:
             for leg in self.legs:
                 if (leg.ended_ms is None or leg.wrapup_ms is not None) and leg.open:
@@ -36,7 +49,7 @@ class ContactRecord(Struct, array_like=True, gc=False):
                     return False
         elif any(leg.wrapping for leg in self.legs):
             return False
-        return True
+        return self.callback is None or self.callback not in CALLBACK_DUE
 
     def visit_named(self, visit_id: str) -> Visit | None:
         """The visit of that id, None if it was not told of yet."""

@@ -8,13 +8,25 @@ corrects what was said before.
 from typing import Final
 from zlib import crc32
 
+from service.domain.business_events import CallbackEvent
 from service.domain.contact_record import ContactRecord
 from service.domain.customers import Customers, changed, for_class
-from service.domain.errors import CONFLICT, DUPLICATE, UNMATCHED
-from service.domain.events import ContactEnded, ContactEvent, ContactStarted, LegEvent, VisitEvent, VisitQueued
+from service.domain.errors import CONFLICT, DUPLICATE, SKEW, UNMATCHED
+from service.domain.events import (
+    ContactEnded,
+    ContactEvent,
+    ContactStarted,
+    LegAnswered,
+    LegEnded,
+    LegEvent,
+    LegTransferred,
+    VisitEvent,
+    VisitQueued,
+)
 from service.domain.facts import Additive, AnyFact, say
+from service.domain.journey import JourneyFact, call_back, journey
 from service.domain.leg_context import LegContext, context_of
-from service.domain.leg_events import BEGINNING, FILL, NOTHING, learn
+from service.domain.leg_events import BEGINNING, END, FILL, NOTHING, learn
 from service.domain.leg_facts import LegFacts, leg_facts, say_changed, say_end, say_new
 from service.domain.legs import Leg
 from service.domain.settings import Floor
@@ -27,13 +39,17 @@ SEEN_KEPT: Final = 64
 anyway.
 """
 
+ENDS_OF_TALK: Final = (LegAnswered, LegEnded, LegTransferred)
+
 
 class Contact:
     """A contact in flight: its record, and the facts emitted so far for each visit and leg (recomputed after a
     restart).
     """
 
-    __slots__ = ("_class_facts", "_only", "lined_up", "record", "said_of_legs", "said_of_visits")
+    __slots__ = (
+        "_class_facts", "_only", "lined_up", "record", "said_of_journey", "said_of_legs", "said_of_visits",
+    )  # fmt: skip
 
     def __init__(self, record: ContactRecord) -> None:
         self.record = record
@@ -43,10 +59,12 @@ class Contact:
         self.said_of_legs: list[LegFacts] = []
         self._only: LegFacts | None = None
         self._class_facts: list[Additive] = []
+        self.said_of_journey: tuple[JourneyFact, ...] = ()
         if record.visits or record.legs:
             for visit in record.visits:
                 self.said_of_visits[visit.visit_id] = self._facts_of_visit(visit)
             self._say_legs([])
+            self.said_of_journey = journey(record)
             if record.customer is not None:
                 self._class_facts = self._facts_of_classes()
 
@@ -62,6 +80,8 @@ class Contact:
             found = self._leg(event, at_ms, facts)
         elif isinstance(event, VisitEvent):
             found = self._visit(event, at_ms, floor, facts)
+            if len(record.visits) > 1 or record.callback is not None:
+                self._say_journey(facts)
         else:
             found = self._other(event, at_ms, floor, facts)
         code, seen = crc32(event.event_id.encode()), record.seen
@@ -75,7 +95,9 @@ class Contact:
     def _other(self, event: ContactEvent, at_ms: int, floor: Floor, facts: list[AnyFact]) -> Findings:
         """An event about the contact as a whole."""
         record = self.record
-        if type(event) is ContactEnded and (record.ended_ms is None or at_ms < record.ended_ms):
+        if isinstance(event, CallbackEvent):
+            call_back(record, event, at_ms)
+        elif type(event) is ContactEnded and (record.ended_ms is None or at_ms < record.ended_ms):
             record.ended_ms, record.ended_by = at_ms, event.disconnect_by
             for visit in record.visits:
                 if visit.terms is not None:
@@ -84,6 +106,7 @@ class Contact:
             self._say_legs(facts)
         elif type(event) is ContactStarted and (event.customer_ref or event.customer_class):
             record.meet(event.customer_ref, event.customer_class)
+        self._say_journey(facts)
         return ()
 
     def _measure(self, visit: Visit, floor: Floor) -> None:
@@ -98,26 +121,33 @@ class Contact:
             record.visits.append(visit)
         found: Findings = ()
         if isinstance(event, VisitQueued):
-            visit.queue(event, at_ms, floor.queue(event.queue_id).level_at(at_ms))
-            if visit.terms is not None:
-                self._measure(visit, floor)
-            if event.customer_ref is not None or event.customer_class is not None:
-                record.meet(event.customer_ref, None)
+            found = self._visit_queued(visit, event, at_ms, floor)
             self._say_visit(visit, facts)
         elif visit.queued_ms is not None and visit.end_ms is None and record.ended_ms is None:
             visit.end(event, at_ms)
             if visit.terms is not None:
                 self._measure(visit, floor)
+            if at_ms < visit.queued_ms:
+                found = (SKEW,)
             if self._say_left(visit, at_ms, facts):
                 return found
         else:
             found = self._visit_over(visit, event, at_ms, floor)
             self._say_visit(visit, facts)
-        if visit.agent_id is not None:
-            self._leg_of_answer(visit)
+        known = visit.agent_id is not None and self._leg_of_answer(visit)
         if record.legs:
             self._say_legs(facts)
+            if known and type(event) is not VisitQueued and self._backwards(visit.agent_id):
+                found += (SKEW,)
         return found
+
+    def _visit_queued(self, visit: Visit, event: VisitQueued, at_ms: int, floor: Floor) -> Findings:
+        visit.queue(event, at_ms, floor.queue(event.queue_id).level_at(at_ms))
+        if visit.terms is not None:
+            self._measure(visit, floor)
+        if event.customer_ref is not None or event.customer_class is not None:
+            self.record.meet(event.customer_ref, None)
+        return (SKEW,) if visit.end_ms is not None and visit.end_ms < at_ms else ()
 
     def _visit_over(self, visit: Visit, event: VisitEvent, at_ms: int, floor: Floor) -> Findings:
         found: Findings = () if visit.end(event, at_ms) else (CONFLICT,)
@@ -127,7 +157,7 @@ class Contact:
                 visit.fix_level(floor.queue(visit.queue_id).level_at(visit.arrival_ms()))
         if visit.terms is not None:
             self._measure(visit, floor)
-        return found
+        return found if visit.queued_ms is None or at_ms >= visit.queued_ms else (*found, SKEW)
 
     def _say_left(self, visit: Visit, at_ms: int, facts: list[AnyFact]) -> bool:
         """Say that a visit left which waited until now. Returns True if that is all there is to say.
@@ -157,14 +187,15 @@ class Contact:
         say_new(said, facts)
         return True
 
-    def _leg_of_answer(self, visit: Visit) -> None:
-        """An answer by an agent begins that agent's leg, unless the feed told of it already."""
+    def _leg_of_answer(self, visit: Visit) -> bool:
+        """An answer by an agent begins that agent's leg. Returns True if the feed had told of it already."""
         agent_id, visit_id, named = visit.agent_id or "", visit.visit_id, visit.leg_id
         for leg in self.record.legs:
             same = leg.agent_id == agent_id and leg.visit_id in (None, visit_id)
             if same and (named is None or leg.named in (None, named)):
-                return
+                return True
         self.record.legs.append(Leg(named or leg_id_of(visit_id, agent_id), agent_id, visit_id, named, visit.queue_id))
+        return False
 
     def _leg(self, event: LegEvent, at_ms: int, facts: list[AnyFact]) -> Findings:
         record = self.record
@@ -178,9 +209,20 @@ class Contact:
         said = self._only
         if said is None or said.answered_ms is None or learned or reach == BEGINNING:
             self._say_legs(facts)
-        elif reach != NOTHING:
+            return (SKEW,) if type(event) in ENDS_OF_TALK and self._backwards(event.agent_id) else ()
+        if reach != NOTHING:
             say_end(leg, said, said.answered_ms, reach, facts)
+            if reach == END and at_ms < said.answered_ms:
+                return (SKEW,)
         return ()
+
+    def _backwards(self, agent_id: str | None) -> bool:
+        """Whether a leg of the agent ended before it was answered, which no single clock can have seen."""
+        for leg, said in zip(self.record.legs, self.said_of_legs, strict=True):
+            end_ms, answered_ms = leg.end_ms(), said.answered_ms
+            if end_ms is not None and answered_ms is not None and end_ms < answered_ms and leg.agent_id == agent_id:
+                return True
+        return False
 
     def _find_leg(self, event: LegEvent) -> Leg | None:
         """The event's leg: by the feed's id, else the agent's newest leg in that visit; an unnamed leg takes the first
@@ -205,6 +247,11 @@ class Contact:
         else:
             say(before, after, facts)
         self.said_of_visits[visit.visit_id] = after
+
+    def _say_journey(self, facts: list[AnyFact]) -> None:
+        after = journey(self.record)
+        say(self.said_of_journey, after, facts)
+        self.said_of_journey = after
 
     def _facts_of_visit(self, visit: Visit) -> tuple[Additive, ...]:
         """A visit still open when its contact ended was abandoned if the customer hung up, else cancelled."""
@@ -261,6 +308,10 @@ class Contact:
             of_leg = record.visit_of(leg)
             if of_leg is not None:
                 found += for_class((*said.rang, *said.handled, *said.after_call), record.class_of(of_leg))
+        for fact in self.said_of_journey:
+            moved = record.visit_named(fact.visit_id)
+            if moved is not None:
+                found += for_class((fact,), record.class_of(moved))
         return found
 
 

@@ -19,7 +19,7 @@ REASONS: Final[dict[str, str]] = {
 
 DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW = "duplicates", "late", "unmatched", "conflicts", "clock_skew"
 """What is counted of an event that could be read: it was there before and changed nothing; it is too old; the beginning
-of what it ends is missing; another ending stands; it is ahead of its arrival.
+of what it ends is missing; another ending stands; it is ahead of its arrival, or an end lies before its beginning.
 """
 
 EARLIEST_MS: Final = 631_152_000_000

@@ -133,8 +133,31 @@ class SourceSeen(Struct, array_like=True, frozen=True, tag=10, gc=False):
     received_ms: int
 
 
-Additive = Offered | Answered | Left | Refused | Rang | Handled | AfterCall
-AnyFact = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | LegMoved | AgentInput | SourceSeen
+class OfferedAgain(Fact, array_like=True, frozen=True, tag=11, gc=False):
+    """A visit that entered the queue is not its contact's first."""
+
+    visit_id: str
+
+
+class WaitedBefore(Fact, array_like=True, frozen=True, tag=12, gc=False):
+    """A visit left the queue (`answered` or not) whose contact had entered its first queue `before_ms` earlier than
+    this one.
+    """
+
+    visit_id: str
+    before_ms: int
+    answered: bool
+
+
+class CalledBack(Fact, array_like=True, frozen=True, tag=13, gc=False):
+    """How far the callback has come of a visit that left the queue unanswered."""
+
+    visit_id: str
+    state: str
+
+
+Additive = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | OfferedAgain | WaitedBefore | CalledBack
+AnyFact = Additive | LegMoved | AgentInput | SourceSeen
 
 
 class FactBatch(Struct, array_like=True, gc=False):

@@ -142,6 +142,10 @@ def _lost_ms(r: Reading) -> tuple[int, int]:
     return internal_ms, min(lost["external"], paid_ms - internal_ms)
 
 
+def _contact_wait_ms(t: Totals) -> int:
+    return t.wait_ms + t.waited_before_ms
+
+
 def _login_seconds(r: Reading) -> float | None:
     return r.totals.login_ms / 1000 if r.login_seen else None
 
@@ -159,6 +163,9 @@ def _seconds(value_ms: float | None) -> float | None:
 
 KPIS: Final[tuple[Kpi, ...]] = (
     _count("offered", "呼入量", "Visits that entered the queue."),
+    Kpi("offered_contacts", "呼入联络数", "count", QUEUE, "neither",
+        "Distinct contacts among the offered: each counts in the queue it entered first, hence once in a roll-up.",
+        lambda r: r.totals.offered - r.totals.offered_again),
     _count("answered", "接听量", "Visits answered by an agent; for an agent, contacts answered.", BOTH, "higher"),
     _count("abandoned", "放弃量", "Visits whose customer left while queued or ringing.", QUEUE, "lower"),
     _count("short_abandoned", "短放弃量", "Abandoned within the short-abandon limit.", QUEUE),
@@ -184,6 +191,9 @@ KPIS: Final[tuple[Kpi, ...]] = (
     Kpi("oldest_wait_seconds", "最长等待", "seconds", QUEUE, "lower", "How long the longest waiting visit has waited.",
         lambda r: _seconds(r.oldest_wait_ms)),
     _mean("asa_seconds", "平均应答速度", "Mean wait of answered visits.", "wait_ms", "answered", QUEUE, "lower"),
+    Kpi("average_contact_wait_seconds", "联络平均等待", "seconds", QUEUE, "lower",
+        "Mean time from the contact's entry into its first queue to the answer; a transfer does not start it anew.",
+        lambda r: ratio(_contact_wait_ms(r.totals) / 1000, r.totals.answered)),
     _longest("max_wait_seconds", "最长应答等待", "Longest wait of an answered visit.", "longest_waits_ms"),
     _mean("average_abandon_seconds", "平均放弃时长", "Mean wait of abandoned visits.", "abandon_wait_ms",
         "abandoned", QUEUE, "neither"),
@@ -213,6 +223,9 @@ KPIS: Final[tuple[Kpi, ...]] = (
     _sum("acw_seconds", "话后处理时长", "After-call work of handled legs, counted where the leg ended."),
     _sum("ring_seconds", "振铃时长", "Ring time of offers answered or missed."),
     _sum("wait_seconds", "等待时长", "Wait of answered visits.", QUEUE),
+    Kpi("contact_wait_seconds", "联络等待时长", "seconds", QUEUE, "neither",
+        "From the contact's entry into its first queue to the answer, of answered visits.",
+        lambda r: _contact_wait_ms(r.totals) / 1000, False),
     _sum("abandon_wait_seconds", "放弃等待时长", "Wait of abandoned visits.", QUEUE),
     _sum("flowed_out_wait_seconds", "溢出等待时长", "Wait of visits that flowed out.", QUEUE),
     Kpi("login_seconds", "登录时长", "seconds", AGENT, "neither",

@@ -14,7 +14,8 @@ from service.domain.agents import AgentRecord, AgentTimeline
 from service.domain.calendar import Calendar
 from service.domain.capacity import SharedTimeline
 from service.domain.facts import SourceSeen
-from service.domain.state_keys import INTERVAL, LIVE, PANE, SOURCE, STRETCHES, WAITING, decode_key, parts_of
+from service.domain.recent import RecentVisit, RecentVisits
+from service.domain.state_keys import INTERVAL, LIVE, PANE, RECENT, SOURCE, STRETCHES, WAITING, decode_key, parts_of
 from service.domain.steps import NOT_NOTED, Stretches
 from service.domain.totals import Totals, bump, total_of
 
@@ -126,7 +127,7 @@ class _Scope:
 class QueueScope(_Scope):
     """The state of one queue, or of one customer class in it (`customer_class` None: of all together)."""
 
-    __slots__ = ("customer_class", "live", "queue_id", "waiting")
+    __slots__ = ("customer_class", "live", "queue_id", "recent", "waiting")
     pane_ms = QUEUE_PANE_MS
     is_agent = False
 
@@ -134,6 +135,7 @@ class QueueScope(_Scope):
         super().__init__(scope)
         self.customer_class, self.queue_id = parts_of(scope)
         self.waiting: dict[str, Waiting] = {}
+        self.recent = RecentVisits()
         self.live = QueueLive()
 
 
@@ -201,6 +203,7 @@ DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     "queue": msgspec.msgpack.Decoder(QueueLive),
     "agent": msgspec.msgpack.Decoder(AgentLive),
     "waiting": msgspec.msgpack.Decoder(Waiting),
+    "recent": msgspec.msgpack.Decoder(RecentVisit),
     "stretches": msgspec.msgpack.Decoder(Stretches),
     "source": msgspec.msgpack.Decoder(SourceSeen),
 }
@@ -244,6 +247,9 @@ class Scopes:
         if kind == SOURCE:
             if value is not None:
                 self.sources[scope, int(bucket)] = DECODERS["source"].decode(value)
+            return scope
+        if kind == RECENT:
+            self.queue(scope).recent.put(int(bucket), None if value is None else DECODERS["recent"].decode(value))
             return scope
         if kind not in (PANE, INTERVAL, LIVE, STRETCHES):
             return None

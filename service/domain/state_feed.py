@@ -65,7 +65,8 @@ class StateFeed(Buckets):
         """How many records the next `drain` would write."""
         return (
             len(self._dirty_panes) + len(self._dirty_intervals) + len(self._dirty_stretches) + len(self._dirty_live)
-            + len(self._dirty_visits) + len(self._new_visits) + len(self._dirty_sources) + len(self._gone)
+            + len(self._dirty_visits) + len(self._new_visits) + len(self._dirty_recent) + len(self._dirty_sources)
+            + len(self._gone)
         )  # fmt: skip
 
     def drain_closed(self) -> list[ClosedInterval]:
@@ -103,6 +104,8 @@ class StateFeed(Buckets):
             self._dirty_live.add(scope)
         elif kind == keys.STRETCHES:
             self._dirty_stretches.add((bucket, scope))
+        elif kind == keys.RECENT:
+            self._dirty_recent.add((bucket, scope))
         elif kind == keys.PANE and bucket in scope.panes:
             self._dirty_panes[bucket, scope] = scope.panes[bucket]
         elif kind == keys.INTERVAL and bucket in scope.intervals:
@@ -131,6 +134,9 @@ class StateFeed(Buckets):
         for visit, waiting in (*self._dirty_visits.items(), *self._new_visits.items()):
             key = keys.encode_key(keys.WAITING, *waiting_bucket(*visit))
             records.append((key, None if waiting is None else _encode(waiting)))
+        for slot, queue in self._dirty_recent:
+            left = queue.recent.slots.get(slot)
+            records.append((_prefix(keys.RECENT, slot) + queue.key, None if left is None else _encode(left)))
         for source, partition in self._dirty_sources:
             records.append(
                 (keys.encode_key(keys.SOURCE, partition, source), _encode(self.scopes.sources[source, partition]))
@@ -144,7 +150,7 @@ class StateFeed(Buckets):
         """Nothing has changed since the last flush."""
         for dirty in (self._dirty_panes, self._dirty_intervals, self._dirty_visits, self._new_visits):
             dirty.clear()
-        for noted in (self._dirty_stretches, self._dirty_live, self._dirty_sources, self._gone):
+        for noted in (self._dirty_stretches, self._dirty_live, self._dirty_recent, self._dirty_sources, self._gone):
             noted.clear()
         for scope in self._warm:
             scope.cool()

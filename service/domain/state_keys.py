@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Version of the state values; a worker refuses another."""
 
 PANE: Final = "p"
@@ -11,6 +11,7 @@ LIVE: Final = "l"
 WAITING: Final = "w"
 STRETCHES: Final = "t"
 SOURCE: Final = "o"
+RECENT: Final = "v"
 MARK: Final = "m"
 
 

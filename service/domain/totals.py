@@ -40,9 +40,11 @@ class Totals(Struct, array_like=True, gc=False):
     answered_in_threshold: int = 0
     abandoned_in_threshold: int = 0
     callback_in_threshold: int = 0
+    offered_again: int = 0
     wait_ms: int = 0
     abandon_wait_ms: int = 0
     flowed_out_wait_ms: int = 0
+    waited_before_ms: int = 0
     missed: int = 0
     rung: int = 0
     ring_ms: int = 0

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from service.domain.aggregate import AggregateStore
 from service.domain.events import Event
+from service.domain.recent import RECENT_KEPT
 from service.domain.totals import Totals
 from tests.unit.domain.build import event, ms
 
@@ -101,6 +102,11 @@ def _left(draw: st.DrawFn, tape: _Tape, queue: str, agents: list[str]) -> None:
         tape.tell("leg.alerting", draw(seconds), agent_id=agents[0], leg_id="L1")
     kind = draw(st.sampled_from(["visit.abandoned", "visit.flowed_out", "visit.callback_requested", "visit.cancelled"]))
     tape.tell(kind, draw(seconds), queue_id=queue)
+    if kind == "visit.callback_requested":
+        for state in draw(
+            st.sampled_from([(), ("scheduled",), ("scheduled", "attempted"), ("attempted", "connected")])
+        ):
+            tape.tell(f"callback.{state}", draw(seconds), queue_id=queue)
     if draw(st.booleans()):
         tape.tell("visit.abandoned", draw(st.integers(0, 3)), queue_id=queue)
 
@@ -188,6 +194,10 @@ def picture(store: AggregateStore, until_s: float = 100_000) -> dict[str, Any]:
     for queue in scopes.queues.values():
         found[queue.scope, "lifetime"] = plain(queue.live.lifetime)
         found[queue.scope, "waiting"] = {visit: msgspec.structs.asdict(w) for visit, w in queue.waiting.items()}
+        if queue.live.lifetime.offered < RECENT_KEPT:  # of more, those that were heard of last are kept
+            found[queue.scope, "recent"] = {
+                left.visit_id: {**msgspec.structs.asdict(left), "number": 0} for left in queue.recent.slots.values()
+            }
         found[queue.scope, "histograms"] = (queue.live.wait_histogram, queue.live.handle_histogram)
     for agent in scopes.agents.values():
         found[agent.scope, "segments"] = list(agent.timeline.segments(0, ms(until_s)))

@@ -5,6 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.domain.journey import journey
 from service.domain.leg_context import context_of
 from service.domain.leg_facts import leg_facts
 from tests.property.lives import contacts, disordered, floors, picture
@@ -37,6 +38,7 @@ def test_after_every_event_what_was_sent_is_what_the_records_mean(data: st.DataO
         story.tell(told)
         contact, record = story.contact, story.contact.record
         assert contact.said_of_legs == [leg_facts(leg, context_of(record, leg)) for leg in record.legs]
-        meant = [*contact.said_of_visits.values()]
+        assert contact.said_of_journey == journey(record)
+        meant = [*contact.said_of_visits.values(), contact.said_of_journey]
         meant += [part for leg in contact.said_of_legs for part in (leg.rang, leg.handled, leg.after_call)]
         assert story.net() == Counter(fact for part in meant for fact in part)

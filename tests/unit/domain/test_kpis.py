@@ -10,14 +10,15 @@ from service.domain.totals import COUNTERS, Totals, sketch_bin
 
 PROMISED: dict[Kind, set[str]] = {
     "queue": set(
-        """offered answered abandoned short_abandoned flowed_out callback_requested cancelled refused
+        """offered offered_contacts answered abandoned short_abandoned flowed_out callback_requested cancelled refused
         answered_in_threshold abandoned_in_threshold waiting waiting_over_threshold handled
         handled_contacts missed transferred_out transferred_in consulted conferenced holds
         oldest_wait_seconds asa_seconds max_wait_seconds average_abandon_seconds max_abandon_wait_seconds
         wait_p50_seconds wait_p90_seconds wait_p95_seconds handle_p50_seconds handle_p90_seconds
         handle_p95_seconds expected_wait_seconds average_talk_seconds
         average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
-        hold_seconds acw_seconds ring_seconds wait_seconds abandon_wait_seconds flowed_out_wait_seconds
+        hold_seconds acw_seconds ring_seconds wait_seconds contact_wait_seconds average_contact_wait_seconds
+        abandon_wait_seconds flowed_out_wait_seconds
         service_level_ratio
         service_level_answered_only_ratio service_level_abandon_negative_ratio
         service_level_abandon_ignored_ratio service_level_abandon_positive_ratio
@@ -44,6 +45,7 @@ BUSY = Totals(
     wait_sketch=Counter(sketch_bin(second * 1000) for second in range(1, 102)),
     handle_sketch=Counter(sketch_bin(minute * 60_000) for minute in range(1, 102)),
     not_ready_by_reason={"break": 400_000, "unstated": 100_000, "sick": 300_000, "outbound": 200_000},
+    offered_again=7, waited_before_ms=800_000,
 )  # fmt: skip
 NOW = Reading(
     BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000,
@@ -70,8 +72,9 @@ def test_a_row_is_complete_and_its_name_tells_its_unit(kpi: Kpi) -> None:
 @KINDS
 def test_of_nothing_counts_and_sums_are_zero_and_the_rest_is_undefined(kind: Kind) -> None:
     found = read_kpis(kind, Reading(Totals()))
+    combined = {"offered_contacts", "contact_wait_seconds"}
     for kpi in KPIS_OF[kind]:
-        summed = f"{kpi.name.removesuffix('_seconds')}_ms" in COUNTERS or kpi.name in COUNTERS
+        summed = f"{kpi.name.removesuffix('_seconds')}_ms" in COUNTERS or kpi.name in COUNTERS or kpi.name in combined
         assert found[kpi.name] == (0 if summed else None), kpi.name
 
 
@@ -84,7 +87,10 @@ def test_on_a_busy_floor_everything_is_defined_but_what_needs_a_moment(kind: Kin
 @pytest.mark.parametrize(
     ("kind", "name", "value"),
     [
+        ("queue", "offered_contacts", 93),
         ("queue", "asa_seconds", 20.0),
+        ("queue", "contact_wait_seconds", 2_400.0),
+        ("queue", "average_contact_wait_seconds", 30.0),
         ("queue", "average_abandon_seconds", 30.0),
         ("queue", "max_wait_seconds", 95.5),
         ("queue", "max_abandon_wait_seconds", 61.0),
