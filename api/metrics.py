@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from api.sources import source_totals
 from api.views import NOW_KPIS, Views
-from service.domain.errors import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED
+from service.domain.errors import CONFLICT, CORRECTED, DUPLICATE, LATE, SKEW, UNCORRECTED, UNMATCHED
 from service.domain.kpis import KPIS_OF, STAFF_STATES, Kpi
 from service.domain.scopes import HISTOGRAM_EDGES_MS, QueueScope
 from service.domain.totals import COUNTERS
@@ -33,6 +33,8 @@ FINDING_NAMES: Final = {
     UNMATCHED: ("unmatched", "Events that fit no contact in flight."),
     CONFLICT: ("conflict", "Events that contradict an earlier one with the same id."),
     SKEW: ("clock_skew", "Events from the future, counted as of their arrival."),
+    CORRECTED: ("corrections", "Events that replaced an earlier one."),
+    UNCORRECTED: ("corrections_unmatched", "Events that would replace one that is not known."),
 }
 
 
@@ -208,6 +210,11 @@ class FloorMetrics:
             for reason, count in totals.rejected.items():
                 value = self._peaks.highest(("rejected", source, reason), count)
                 family = families.counter("floorwalker_events_rejected", "Events refused.", ("source", "reason"))
+                family.add_metric([source, reason], value)
+            for reason, count in totals.synthetic.items():
+                value = self._peaks.highest(("synthetic", source, reason), count)
+                help_ = "Events made by the watchdog or from snapshots, by what proved them."
+                family = families.counter("floorwalker_events_synthetic", help_, ("source", "reason"))
                 family.add_metric([source, reason], value)
             for finding, (name, help_) in FINDING_NAMES.items():
                 value = self._peaks.highest(("finding", source, finding), totals.findings[finding])

@@ -3,24 +3,28 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from service.domain.errors import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED
+from service.domain.errors import CONFLICT, CORRECTED, DUPLICATE, LATE, SKEW, SYNTHETIC, UNCORRECTED, UNMATCHED
 from service.floor_state import FloorState
 from service.timetext import format_moment
 
 UNKNOWN: Final = "unknown"
 """Name for the source of events that do not say theirs; those that cannot be decoded never do."""
 
-FINDINGS: Final = (DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW)
+FINDINGS: Final = (DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW, CORRECTED, UNCORRECTED)
 _REJECTED: Final = "rejected:"
 
 
 @dataclass(slots=True)
 class SourceTotals:
-    """Counts of one source; `newest_ms` is event time, `received_ms` when that reached Kafka; 0 is never."""
+    """Counts of one source; `newest_ms` is event time, `received_ms` when that reached Kafka; 0 is never.
+
+    `synthetic` counts by reason what the watchdog and snapshots made for the source.
+    """
 
     by_type: dict[str, int] = field(default_factory=dict)
     findings: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FINDINGS, 0))
     rejected: dict[str, int] = field(default_factory=dict)
+    synthetic: dict[str, int] = field(default_factory=dict)
     newest_ms: int = 0
     received_ms: int = 0
 
@@ -32,6 +36,8 @@ class SourceTotals:
         counts, name = self.by_type, what
         if what.startswith(_REJECTED):
             counts, name = self.rejected, what.removeprefix(_REJECTED)
+        elif what.startswith(SYNTHETIC):
+            counts, name = self.synthetic, what.removeprefix(SYNTHETIC)
         counts[name] = counts.get(name, 0) + count
 
 
@@ -60,6 +66,7 @@ def source_views(state: FloorState) -> list[dict[str, Any]]:
             "by_type": totals.by_type,
             **totals.findings,
             "rejected": totals.rejected,
+            "synthetic": totals.synthetic,
         }
         for name, totals in source_totals(state).items()
     ]

@@ -7,7 +7,16 @@ from service.domain.kpis import KPIS_OF, Kind, Kpi, Reading, not_ready_seconds_b
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import Floor, ServiceLevel
 from service.domain.totals import Totals
-from service.domain.view import FloorView, WaitingNow, can_take, free_by_channel, next_due_ms, queues_served, state_of
+from service.domain.view import (
+    FloorView,
+    WaitingNow,
+    can_take,
+    free_by_channel,
+    next_due_ms,
+    queues_served,
+    state_of,
+    sub_state_of,
+)
 from service.floor_state import FloorState
 from service.timetext import format_moment
 
@@ -174,6 +183,7 @@ class Views:
             "configured": settings.configured,
             "state": state,
             "state_reason": reason,
+            "sub_state": sub_state_of(agent, view.now_ms),
             "state_since": format_moment(since_ms) if record.since_ms else None,
             "queues": sorted(queues_served(record)),
             **capacity_view(self.state.floor, agent, view.now_ms),

@@ -17,6 +17,7 @@ from service.config_sections import (
     ServiceLevelConfig,
     SiteConfig,
     SourceConfig,
+    WatchdogConfig,
 )
 from service.config_source import ConfigError, Location, Source, read_source
 from service.domain import settings as domain
@@ -41,6 +42,7 @@ class Config(Section):
     interval: str = "15m"
     contact_linger_seconds: Seconds = 900
     max_skew_seconds: Seconds = 60
+    watchdog: WatchdogConfig = WatchdogConfig()
     settings: ProcessSettings = ProcessSettings()
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 
@@ -88,6 +90,7 @@ class Config(Section):
             default_site=default_site.site(self.single_site or domain.DEFAULT_SITE),
             reason_kinds=dict(self.not_ready_reasons),
             interval_ms=parse_interval_ms(self.interval),
+            watchdog=self.watchdog.watchdog(),
         )
 
     def with_defaults(self, queue: QueueConfig) -> QueueConfig:

@@ -1,6 +1,7 @@
 """The parts of the configuration file, as people write them."""
 
 import re
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -111,6 +112,45 @@ class AgentConfig(Section):
     team: str | None = None
     site: str | None = None
     capacity: dict[Channel, Annotated[int, Field(ge=1, le=100)]] = {}
+
+
+LongSeconds = Annotated[float, Field(gt=0, le=14 * 86_400, allow_inf_nan=False)]
+
+
+class LimitsConfig(Section):
+    """How long something may stay open on one channel; null: for ever. What is not said is as it is by default."""
+
+    ringing_seconds: LongSeconds | None = None
+    connected_seconds: LongSeconds | None = None
+    after_call_seconds: LongSeconds | None = None
+    waiting_seconds: LongSeconds | None = None
+
+    def limits(self, default: domain.Limits) -> domain.Limits:
+        """Return the default with what is said here, in the domain's milliseconds."""
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        changes = {
+            name.replace("_seconds", "_ms"): None if value is None else round(value * 1000)
+            for name, value in said.items()
+        }
+        return replace(default, **changes)
+
+
+class WatchdogConfig(Section):
+    """What is closed because the source never told of its end; `limits` by channel."""
+
+    enabled: bool = True
+    next_contact: bool = True
+    limits: dict[Channel, LimitsConfig] = {}
+
+    def watchdog(self) -> domain.Watchdog | None:
+        """Return it as the domain wants it; None if it is off."""
+        if not self.enabled:
+            return None
+        default = domain.Watchdog()
+        said: dict[str, domain.Limits] = {}
+        for channel, limits in self.limits.items():
+            said[channel] = limits.limits(default.limits(channel))
+        return domain.Watchdog({**default.channels, **said}, self.next_contact)
 
 
 class DefaultsConfig(Section):

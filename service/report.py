@@ -9,7 +9,17 @@ from service.config_version import ConfigVersions
 from service.domain.aggregate import AggregateStore
 from service.domain.calendar import Calendar, Calendars
 from service.domain.correlate import CorrelateStore
-from service.domain.errors import CONFLICT, DUPLICATE, LATE, SKEW, UNMATCHED, InvalidEvent
+from service.domain.errors import (
+    CONFLICT,
+    CORRECTED,
+    DUPLICATE,
+    LATE,
+    SKEW,
+    SYNTHETIC,
+    UNCORRECTED,
+    UNMATCHED,
+    InvalidEvent,
+)
 from service.domain.events import Event
 from service.domain.kpis import Reading, not_ready_seconds_by_reason, read_kpis
 from service.domain.scopes import AgentScope, QueueScope, Scope
@@ -20,6 +30,8 @@ from service.recordings import Recording
 from service.report_options import ReportOptions
 
 FOREVER_MS = 1 << 60
+ROUND_MS = 60_000
+"""The watchdog looks around so often, in event time. What it makes has the time of its cause, not of its round."""
 
 
 class _Run:
@@ -35,6 +47,7 @@ class _Run:
         self.aggregate = AggregateStore(self.floor, live=False, from_ms=self.from_ms, to_ms=options.to_ms)
         self.late = 0
         self.events = 0
+        self._round_ms = 0
         self.cut_ms = self._apply(events)
 
     def _range(self, events: list[Event]) -> tuple[int, int]:
@@ -50,18 +63,36 @@ class _Run:
     def _apply(self, events: list[Event]) -> int:
         """Apply everything before the end of the range; returns the cut-off: the end asked for, else the last event."""
         last_ms = self.from_ms
-        apply = self.aggregate.apply
         for event in events:
             if event.occurred_at_ms >= self.to_ms:
                 continue
             self.events += 1
             last_ms = max(last_ms, event.occurred_at_ms)
-            try:
-                for fact in self.correlate.apply(event, FOREVER_MS):
-                    apply(fact)
-            except InvalidEvent:
-                self.late += 1
-        return self.options.to_ms if self.options.to_ms is not None else last_ms
+            if last_ms >= self._round_ms:
+                self._make_round(last_ms)
+            self._take(event)
+        cut_ms = self.options.to_ms if self.options.to_ms is not None else last_ms
+        self._make_round(cut_ms)
+        return cut_ms
+
+    def _take(self, event: Event) -> None:
+        """Apply one event, and what it makes follow."""
+        try:
+            for fact in self.correlate.apply(event, FOREVER_MS):
+                self.aggregate.apply(fact)
+        except InvalidEvent:
+            self.late += 1
+        for _, made in self.correlate.take_made():
+            self._take(made)
+
+    def _make_round(self, now_ms: int) -> None:
+        """Do what the workers' watchdog does every few seconds, by event time."""
+        self._round_ms = now_ms + ROUND_MS
+        if self.floor.watchdog is None:
+            return
+        correlate, aggregate = self.correlate, self.aggregate
+        for event in (*aggregate.moved_on(now_ms), *correlate.stuck(lambda *_: now_ms), *aggregate.stuck(now_ms)):
+            self._take(event)
 
     def buckets(self, scope: Scope) -> dict[int, Totals]:
         """The scope's totals by interval under the attribution asked for; an agent's open state counts up to the cut-
@@ -189,14 +220,20 @@ def _quality(run: _Run, rejected: list[Rejected]) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     for entry in rejected:
         reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
-    counts = dict.fromkeys((DUPLICATE, LATE, UNMATCHED, SKEW, CONFLICT), 0)
+    counts = dict.fromkeys((DUPLICATE, LATE, UNMATCHED, SKEW, CONFLICT, CORRECTED, UNCORRECTED), 0)
+    synthetic: dict[str, int] = {}
     found = [s.counts for s in run.correlate.mark.sources.values()] + [
         s.counts for s in run.aggregate.scopes.sources.values()
     ]
     for source in found:
-        for word in counts:
-            counts[word] += source.get(word, 0)
-    return {"events": run.events, "rejected": dict(sorted(reasons.items())), **counts}
+        for word, count in source.items():
+            if word in counts:
+                counts[word] += count
+            elif word.startswith(SYNTHETIC):
+                reason = word.removeprefix(SYNTHETIC)
+                synthetic[reason] = synthetic.get(reason, 0) + count
+    rejected_by = dict(sorted(reasons.items()))
+    return {"events": run.events, "rejected": rejected_by, **counts, "synthetic": dict(sorted(synthetic.items()))}
 
 
 def rfc3339(at_ms: int) -> str:

@@ -17,15 +17,16 @@ from streams import dead_letters
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
 from streams.fetches import RawRecord
-from streams.misrouted import COPIED_FROM, Misrouted
+from streams.misrouted import COPIED_FROM, EVENTS, Misrouted
 from streams.poison import Poisoned, Quarantine
 from streams.producer import BatchProducer
+from streams.synthetic import send_made
 from streams.tables import BatchTable
 from streams.telemetry import Telemetry
 from streams.transport import batch_of, batches
 from streams.writer import Writer
 
-EVENTS, FACTS = "cti.events", "cti.facts"
+FACTS = "cti.facts"
 
 PART = 256
 """Events applied before a flush may be cut; a mark is valid between any two events."""
@@ -118,12 +119,14 @@ class Correlate:
                     raise self._poisoned(tp, record, error, sent) from error
             if number % PART == 0 and number < len(batch):
                 sent += self._copy(tp.partition, store)
+                sent += send_made(producer, store.take_made(), tp.partition, self._partitions)
                 writer.add(None, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
                 sent = []
                 await writer.ready()
                 before = store.pending_keys()
         sent += self._copy(tp.partition, store)
         store.pass_over(batch.next_offset)
+        sent += send_made(producer, store.take_made(), tp.partition, self._partitions)
         for seen in store.source_facts():
             router.add(batch.next_offset - 1, [msgspec.structs.replace(seen, partition=tp.partition)])
         writer.add(event, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)

@@ -16,6 +16,7 @@ from streams.fetches import Batch, RawRecord
 from streams.kafka_hash import partitions_of
 from streams.producer import BatchProducer
 
+EVENTS = "cti.events"
 MOVED_FROM = "rekeyed_from"
 COPIED_FROM = "copied_from"
 """Header of a copy that CORRELATE sends to partitions that are not its key's, on purpose."""

@@ -18,11 +18,14 @@ from service.domain.errors import InvalidEvent
 from streams import dead_letters
 from streams.aggregate import Aggregate
 from streams.batch_app import FloorwalkerApp
-from streams.correlate import EVENTS, FACTS, Correlate
+from streams.correlate import FACTS, Correlate
 from streams.crash import crash_on_error
+from streams.misrouted import EVENTS
+from streams.synthetic import at_home
 from streams.tables import BatchTable
 from streams.telemetry import Telemetry
 from streams.transport import batch_of, batches
+from streams.watch import add_watch
 
 CONTACTS, STATE = "cti.contacts", "cti.state"
 
@@ -74,7 +77,7 @@ def add_processors(
         name="contacts",
         changelog=CONTACTS,
         partitions=partitions,
-        store_factory=lambda partition: make_correlate(),
+        store_factory=lambda partition: at_home(make_correlate(), partition, partitions),
     )
     state: BatchTable[AggregateStore] = BatchTable(
         app, name="state", changelog=STATE, partitions=partitions,
@@ -86,6 +89,7 @@ def add_processors(
     app.agent(_raw_topic(app, EVENTS), name="correlate")(crash_on_error(correlate.run))
     aggregate = Aggregate(app, state, telemetry)
     app.agent(_raw_topic(app, FACTS), name="aggregate")(crash_on_error(aggregate.run))
+    add_watch(app, contacts, state, partitions)
     for topic, adapter in native.items():
         add_decode(app, topic, adapter, telemetry)
 

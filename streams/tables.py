@@ -63,6 +63,11 @@ class BatchTable(Table[bytes, bytes], Generic[S]):
         """Partitions held now, recovered or not."""
         return set(self._stores)
 
+    @property
+    def writable_partitions(self) -> set[int]:
+        """Partitions held now and recovered."""
+        return set(self._writers)
+
     def store(self, partition: int) -> S:
         """The store of an assigned partition. Raises KeyError for any other."""
         return self._stores[partition]

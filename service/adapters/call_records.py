@@ -175,6 +175,8 @@ class CallRecordsAdapter:
         end_ms = self._first(row, self._agent_ends)
         if end_ms is None and talk_ms is not None:
             end_ms = answered_ms + talk_ms
+        elif end_ms is not None and talk_ms is None:
+            talk_ms = max(0, end_ms - answered_ms)  # the row is whole: it states the talk by its two times
         events = [visit.event(ev.VisitAnswered, answered_ms, agent_id=agent_id)]
         if end_ms is not None:
             transferred_ms = self._time(row, self._mapping.transfer)

@@ -33,5 +33,5 @@ def agent_input(event: ev.AgentEvent, at_ms: int) -> AgentInput | None:
     state, reason, queues, queue_id, login_ms = told(event)
     return AgentInput(
         "agent:" + event.agent_id, at_ms, rank, event.seq or 0, kind, event.source,
-        state, reason, queues, queue_id, login_ms, event.event_id,
+        state, reason, queues, queue_id, login_ms, event.event_id, event.corrects,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from service.domain.errors import CORRECTED, UNCORRECTED
 from service.domain.facts import AgentInput, LegMoved
 from service.domain.own_side import Own, advance, implied
 from service.domain.steps import CODE, IMPLIED, STRETCH_BUCKET_MS, Change, Steps, Stretches, counted, shown
@@ -50,14 +51,18 @@ class AgentRecord(Struct, array_like=True, gc=False):
 
 
 class AgentTimeline(Steps):
-    """One agent's timeline: how inputs make steps of it, and what it shows at its end."""
+    """One agent's timeline: how inputs make steps of it, and what it shows at its end.
 
-    __slots__ = ("record", "stale")
+    `corrected`: among the kept events there may be corrections of events still to come.
+    """
+
+    __slots__ = ("corrected", "record", "stale")
 
     def __init__(self, record: AgentRecord) -> None:
         super().__init__()
         self.record = record
         self.stale = True
+        self.corrected = any(event.corrects is not None for event in record.events)
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
@@ -67,6 +72,8 @@ class AgentTimeline(Steps):
         self.stale = change.record = True
         if at_ms < record.base_ms:
             change.late = True
+        elif event.corrects is not None or (self.corrected and _is_corrected(event, events)):
+            self._correct(event, change)
         elif events and at_ms <= events[-1].at_ms:
             self._sort_in(event, change)
         else:
@@ -74,6 +81,21 @@ class AgentTimeline(Steps):
                 self._forget_before(at_ms - KEEP_MS)
             events.append(event)
             self._step(event, change)
+
+    def _correct(self, event: AgentInput, change: Change) -> None:
+        """Put the event in the place of the one it corrects, if that is still kept. One corrected before is ignored."""
+        events = self.record.events
+        if event in events or _is_corrected(event, events):
+            change.duplicate = True
+            return
+        self.corrected = True
+        wrong = next((known for known in events if known.event_id == event.corrects), None)
+        change.corrected = UNCORRECTED if wrong is None else CORRECTED
+        before = implied(self.record.base, events)
+        if wrong is not None:
+            events.remove(wrong)
+        insort(events, event, key=_ORDER)
+        self._fold_again(event.at_ms if wrong is None else min(wrong.at_ms, event.at_ms), before, change)
 
     def _sort_in(self, event: AgentInput, change: Change) -> None:
         """Apply an event that is not newer than all the kept ones."""
@@ -133,8 +155,12 @@ class AgentTimeline(Steps):
 
     def _refold(self, late: AgentInput, change: Change) -> None:
         """An event came late: apply it and everything after it again, each up to the next one."""
+        before = implied(self.record.base, [event for event in self.record.events if event is not late])
+        self._fold_again(late.at_ms, before, change)
+
+    def _fold_again(self, from_ms: int, before: set[tuple[int, int]], change: Change) -> None:
+        """Apply the kept events again from a moment on; `before` are the logins that they implied until now."""
         record, events = self.record, self.record.events
-        before = implied(record.base, [event for event in events if event is not late])
         after = implied(record.base, events)
         for since_ms, until_ms in sorted(after - before):
             self._imply(since_ms, until_ms, 1, change)
@@ -144,7 +170,7 @@ class AgentTimeline(Steps):
         for event in events:
             own = advance(own, event)
         record.own = own
-        self._apply_own(late.at_ms, change)
+        self._apply_own(from_ms, change)
 
     def _step(self, event: AgentInput, change: Change) -> None:
         """Advance the own side by an event that comes after all others."""
@@ -172,7 +198,7 @@ class AgentTimeline(Steps):
             while number < len(record.events) and record.events[number].at_ms <= at_ms:
                 own = advance(own, record.events[number])
                 number += 1
-            if number or record.base_ms:
+            if number or record.base_ms or (self.starts and self.starts[0] <= at_ms):
                 self._set_own(at_ms, steps[index + 1] if index + 1 < len(steps) else None, own, change)
 
     def _set_own(self, since_ms: int, until_ms: int | None, own: Own, change: Change) -> None:
@@ -232,3 +258,8 @@ class AgentTimeline(Steps):
             return "unknown", None, now_ms
         state, reason, _ = self.what(index)
         return state, reason, self.starts[index]
+
+
+def _is_corrected(event: AgentInput, events: list[AgentInput]) -> bool:
+    """Whether one of these events has taken the place of this one."""
+    return any(known.corrects == event.event_id for known in events)

@@ -7,7 +7,9 @@ state and mark leave in the same flush, so a replay after a crash is recognised 
 from collections.abc import Callable
 from typing import Any, Final
 
+from service.domain.agent_watch import AgentWatch
 from service.domain.errors import FactFailed
+from service.domain.events import Event
 from service.domain.facts import (
     AfterCall,
     AgentInput,
@@ -28,7 +30,7 @@ from service.domain.recent import RecentVisit
 from service.domain.scopes import AgentScope, QueueScope, Waiting, count_in_histogram
 from service.domain.settings import Floor
 from service.domain.state_feed import StateFeed
-from service.domain.steps import NOT_READY, STATES, Change, Shown
+from service.domain.steps import CONNECTED_LEGS, NOT_READY, STATES, Change, Shown
 from service.domain.totals import UNSTATED, Totals, bump, keep_longest, shift, sketch_bin
 from service.domain.visits import ANSWERED
 
@@ -60,6 +62,7 @@ class AggregateStore(StateFeed):
         super().__init__(floor, partition, partitions, live, from_ms, to_ms)
         self._change = Change(self._add_time)
         self._moving: AgentScope = AgentScope("")
+        self._watch = None if floor.watchdog is None else AgentWatch(floor, floor.watchdog)
         self._apply: dict[type, Callable[[Any], None]] = {
             Offered: self._offered,
             Answered: self._answered,
@@ -121,6 +124,14 @@ class AggregateStore(StateFeed):
                     apply[type(fact)](fact)
         except Exception as error:
             raise FactFailed(index) from error
+
+    def moved_on(self, now_ms: int) -> list[Event]:
+        """Synthetic events, for every partition of `cti.events`, about agents who left contacts behind."""
+        return [] if self._watch is None else self._watch.moved_on(now_ms)
+
+    def stuck(self, now_ms: int) -> list[Event]:
+        """Synthetic events, by their keys, about agents whose own states last too long."""
+        return [] if self._watch is None else self._watch.stuck(self.scopes.agents.values(), now_ms)
 
     def apply(self, fact: Any) -> None:
         """Apply one fact without a mark (reports)."""
@@ -312,17 +323,22 @@ class AggregateStore(StateFeed):
 
     def _leg_moved(self, fact: LegMoved) -> None:
         agent = self._moving = self._known[fact.scope]
-        change = self._change
-        agent.timeline.take_leg(fact, change)
+        change, timeline = self._change, agent.timeline
+        timeline.take_leg(fact, change)
         if change.buckets:
             self._stretches_changed(agent, change.buckets)
         if change.record or change.late:
             self._note(agent, "")
+        if timeline.whats[-1][CONNECTED_LEGS] > 1 and self._watch is not None:
+            self._watch.leg_moved(agent, fact)
 
     def _agent_input(self, fact: AgentInput) -> None:
         agent = self._moving = self._known[fact.scope]
-        change = self._change
-        agent.timeline.take_event(fact, change)
+        change, timeline = self._change, agent.timeline
+        before = timeline.record.own.state
+        timeline.take_event(fact, change)
+        if self._watch is not None and timeline.connected:
+            self._watch.agent_told(agent, fact, before)
         if change.buckets:
             self._stretches_changed(agent, change.buckets)
         self._note(agent, fact.source)
@@ -336,6 +352,9 @@ class AggregateStore(StateFeed):
         if change.duplicate:
             change.duplicate = False
             self._count(source, "duplicates")
+        if change.corrected:
+            self._count(source, change.corrected)
+            change.corrected = ""
         if change.late:
             change.late = False
             self._count(source, "late")

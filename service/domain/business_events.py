@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, Id, Text
+from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, Id, State, Text
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 
@@ -193,11 +193,57 @@ class AlertAcknowledged(Event, kw_only=True, tag="alert.acknowledged", gc=False)
     note: Text | None = None
 
 
-class SourceSnapshot(Event, kw_only=True, tag="source.snapshot", gc=False):
-    """The source lists what it believes to be open, for reconciliation."""
+class WaitingVisit(Struct, kw_only=True, gc=False):
+    """One visit that waits. Without `visit_id` it is the contact's visit in that queue; `since_ms` defaults to now."""
 
+    contact_id: Id
+    queue_id: Id
+    visit_id: Id | None = None
+    since_ms: int | None = None
+
+
+class ConnectedLeg(Struct, kw_only=True, gc=False):
+    """One agent connected to one contact; `since_ms` defaults to now."""
+
+    contact_id: Id
+    agent_id: Id
+    visit_id: Id | None = None
+    leg_id: Id | None = None
+    queue_id: Id | None = None
+    since_ms: int | None = None
+
+
+class AgentNow(Struct, kw_only=True, gc=False):
+    """One agent's own state."""
+
+    agent_id: Id
+    state: State
+    reason: Text | None = None
+    queues: list[Id] | None = None
+
+
+class SourceSnapshot(Event, kw_only=True, tag="source.snapshot", gc=False):
+    """Everything that is open at the source at this moment, for reconciliation.
+
+    A list that is left out says nothing; an empty one says that there is nothing. What the source told of before and
+    does not list is closed as of now, what it lists and never told of is opened. `queues` limits the snapshot to visits
+    and legs of these queues. The lists of contact ids close and never open.
+    """
+
+    queues: list[Id] | None = None
+    waiting: list[WaitingVisit] | None = None
+    connected: list[ConnectedLeg] | None = None
+    agents: list[AgentNow] | None = None
     waiting_contact_ids: list[Id] | None = None
     connected_contact_ids: list[Id] | None = None
+
+
+class AgentMovedOn(Event, kw_only=True, tag="agent.moved_on", gc=False):
+    """Made by the watchdog for every partition: the agent took another contact or became ready at this moment, so that
+    older contacts of theirs that are still connected are over.
+    """
+
+    agent_id: Id
 
 
 class SourceGap(Event, kw_only=True, tag="source.gap", gc=False):

@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from service.domain.amends import Amends
 from service.domain.customers import ContactCustomer
 from service.domain.legs import Leg
 from service.domain.visits import ANSWERED, Visit
@@ -13,7 +14,8 @@ CALLBACK_DUE: Final = ("scheduled", "attempted")
 
 
 class ContactRecord(Struct, array_like=True, gc=False):
-    """What a contact's events filled in. `seen` has the newest event ids, as CRC-32; `customer` None: nothing told.
+    """What a contact's events filled in. `seen` has the newest events as codes of id and type; `customer` None: nothing
+    told.
 
     `callback` is the state of the callback that was promised, None without one, since `callback_ms`.
 
@@ -33,6 +35,7 @@ class ContactRecord(Struct, array_like=True, gc=False):
     callback: str | None = None
     callback_ms: int = 0
     callback_queue: str | None = None
+    amends: Amends | None = None
 
     @property
     def closed(self) -> bool:

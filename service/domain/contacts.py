@@ -9,6 +9,7 @@ from typing import Final
 from zlib import crc32
 
 from service.domain.business_events import CallbackEvent
+from service.domain.codec import TYPE_OF
 from service.domain.contact_record import ContactRecord
 from service.domain.customers import Customers, changed, for_class
 from service.domain.errors import CONFLICT, DUPLICATE, SKEW, UNMATCHED
@@ -20,6 +21,8 @@ from service.domain.events import (
     LegEnded,
     LegEvent,
     LegTransferred,
+    LegWrapupEnded,
+    LegWrapupStarted,
     VisitEvent,
     VisitQueued,
 )
@@ -35,11 +38,25 @@ from service.domain.visits import REFUSED, Visit
 Findings = tuple[str, ...]
 
 SEEN_KEPT: Final = 64
-"""How many event ids (as CRC-32) a contact remembers, only to count duplicates; applying one twice changes nothing
-anyway.
+"""How many events a contact remembers, to count duplicates and to find what a correction corrects; applying one twice
+changes nothing anyway.
 """
 
 ENDS_OF_TALK: Final = (LegAnswered, LegEnded, LegTransferred)
+
+KINDS: Final = [cls for cls in TYPE_OF if issubclass(cls, ContactEvent)]
+KIND_BITS: Final = 0x1F
+ID_BITS: Final = 0xFFFF_FFFF ^ KIND_BITS
+_KIND_OF: Final = {cls: number for number, cls in enumerate(KINDS)}
+
+
+def code_of(event_id: str) -> int:
+    """What is kept of an event's id: its CRC-32 with zeros where the type's number goes."""
+    return crc32(event_id.encode()) & ID_BITS
+
+
+ENDS: Final = frozenset({LegEnded, LegTransferred, LegWrapupStarted, LegWrapupEnded})
+"""Leg events that only follow an answer."""
 
 
 class Contact:
@@ -84,7 +101,7 @@ class Contact:
                 self._say_journey(facts)
         else:
             found = self._other(event, at_ms, floor, facts)
-        code, seen = crc32(event.event_id.encode()), record.seen
+        code, seen = crc32(event.event_id.encode()) & ID_BITS | _KIND_OF[type(event)], record.seen
         if code in seen:
             return found if facts else (DUPLICATE,)
         seen.append(code)
@@ -199,22 +216,25 @@ class Contact:
 
     def _leg(self, event: LegEvent, at_ms: int, facts: list[AnyFact]) -> Findings:
         record = self.record
-        leg = self._find_leg(event)
+        found: Findings = ()
+        leg = self.find_leg(event)
         if leg is None:
             leg = Leg(event.leg_id or leg_id_of(event.visit_id, event.agent_id), event.agent_id, event.visit_id)
             record.legs.append(leg)
             self._only = None
+            if type(event) in ENDS and not record.visits:
+                found = (UNMATCHED,)
         learned = learn(leg, event)
         reach = FILL[type(event)](leg, event, at_ms)
         said = self._only
         if said is None or said.answered_ms is None or learned or reach == BEGINNING:
             self._say_legs(facts)
-            return (SKEW,) if type(event) in ENDS_OF_TALK and self._backwards(event.agent_id) else ()
+            return (*found, SKEW) if type(event) in ENDS_OF_TALK and self._backwards(event.agent_id) else found
         if reach != NOTHING:
             say_end(leg, said, said.answered_ms, reach, facts)
             if reach == END and at_ms < said.answered_ms:
-                return (SKEW,)
-        return ()
+                return (*found, SKEW)
+        return found
 
     def _backwards(self, agent_id: str | None) -> bool:
         """Whether a leg of the agent ended before it was answered, which no single clock can have seen."""
@@ -224,7 +244,7 @@ class Contact:
                 return True
         return False
 
-    def _find_leg(self, event: LegEvent) -> Leg | None:
+    def find_leg(self, event: LegEvent) -> Leg | None:
         """The event's leg: by the feed's id, else the agent's newest leg in that visit; an unnamed leg takes the first
         id told.
         """
@@ -238,6 +258,20 @@ class Contact:
             if unnamed is None and same_visit and (leg.named is None or leg_id is None):
                 unnamed = leg
         return unnamed
+
+    def say_everything(self, facts: list[AnyFact]) -> None:
+        """Say what changed for any visit or leg or for the contact as a whole, whatever it was."""
+        for visit in self.record.visits:
+            self._say_visit(visit, facts)
+        self._say_legs(facts)
+        self._say_journey(facts)
+
+    def drop_leg(self, leg: Leg, facts: list[AnyFact]) -> None:
+        """Take a leg back that should never have been heard of; it must be empty."""
+        self._say_legs(facts)
+        number = self.record.legs.index(leg)
+        del self.record.legs[number], self.said_of_legs[number]
+        self._say_legs(facts)
 
     def _say_visit(self, visit: Visit, facts: list[AnyFact]) -> None:
         after = visit.facts() if self.record.ended_ms is None else self._facts_of_visit(visit)

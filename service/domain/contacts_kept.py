@@ -1,7 +1,7 @@
 """Contacts in flight of one partition: as objects while they are heard of, as bytes later, and when they are forgotten.
 
-A contact is forgotten once it is closed and its source has moved on by the linger time, or after 14 days without an
-event. `find` decides that for the contact asked for; what is swept besides only saves memory, now and then.
+A contact is forgotten once it is closed and its source has moved on by the linger time; one that never closes is closed
+by the watchdog. `find` decides that for the contact asked for; what is swept besides only saves memory, now and then.
 """
 
 from collections import defaultdict, deque
@@ -21,8 +21,8 @@ seldom heard of again, and objects cost ten times the memory.
 """
 
 PACK_EVERY_MS: Final = 1_000
-ABANDONED_CONTACT_MS: Final = 14 * 86_400_000
-"""A contact that never closed is forgotten after this long without an event."""
+AMENDED_LINGER_MS: Final = 86_400_000
+"""A contact that was not closed by its source, or was corrected, is kept for so long: the source may still speak."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(ContactRecord).decode
@@ -48,7 +48,8 @@ class KeptContacts:
         self.sources = sources
         self._linger_ms = linger_ms
         self.contacts: dict[str, Contact | bytes] = {}
-        self._opened: defaultdict[str, Line] = defaultdict(deque)
+        self.opened: defaultdict[str, Line] = defaultdict(deque)
+        """By source: contacts that nobody has looked at since they were opened, for the watchdog."""
         self._closed: defaultdict[str, Line] = defaultdict(deque)
         self._packed: defaultdict[str, deque[tuple[int, str, bytes]]] = defaultdict(deque)
         self.changed: set[str] = set()
@@ -61,6 +62,7 @@ class KeptContacts:
             return None
         if isinstance(contact, bytes):
             contact = self.contacts[contact_id] = Contact(_decode(contact))
+            self.opened[contact.record.source].append((contact.record.last_ms, contact_id))
         record = contact.record
         if self.sources[record.source].newest_ms - record.last_ms > self._linger_ms and self._outlived(record):
             self._forget(contact_id)
@@ -71,16 +73,14 @@ class KeptContacts:
         """A new contact of the source of that name, first heard of at that time."""
         contact = self.contacts[contact_id] = Contact(ContactRecord(contact_id, name, at_ms, horizon_ms=horizon_ms))
         self.gone.discard(contact_id)
-        opened = self._opened[name]
-        opened.append((at_ms, contact_id))
-        if opened[0][0] < at_ms - ABANDONED_CONTACT_MS:
-            self._sweep_opened(name)
+        self.opened[name].append((at_ms, contact_id))
         return contact
 
     def _outlived(self, record: ContactRecord) -> bool:
         """Whether a contact is to be forgotten: its own source's event time says so, whoever tells of it."""
         quiet_ms = self.sources[record.source].newest_ms - record.last_ms
-        return quiet_ms > self._linger_ms and (quiet_ms > ABANDONED_CONTACT_MS or record.closed)
+        linger_ms = self._linger_ms if record.amends is None else max(self._linger_ms, AMENDED_LINGER_MS)
+        return quiet_ms > linger_ms and record.closed
 
     def line_up(self, contact: Contact) -> None:
         """Have a contact that closed packed and, later, forgotten; do so with those whose time has come."""
@@ -106,11 +106,15 @@ class KeptContacts:
             record = contact.record
             if record.last_ms >= lately_ms:
                 closed.append((newest_ms, contact_id))
-            elif record.closed:
+            elif not record.closed:
+                contact.lined_up = False
+            elif record.amends is None:
                 raw = contacts[contact_id] = _encode(record)
                 packed.append((record.last_ms, contact_id, raw))
-            else:
-                contact.lined_up = False
+            elif self._outlived(record):
+                self._forget(contact_id)
+            else:  # not packed, since it is kept for longer than the others
+                closed.append((newest_ms, contact_id))
 
     def _sweep_packed(self, name: str, newest_ms: int) -> None:
         """Forget contacts that closed long ago."""
@@ -120,20 +124,6 @@ class KeptContacts:
             kept = self.contacts.get(contact_id)
             if kept is raw or (kept is not None and self._outlived(_record(kept))):
                 self._forget(contact_id)
-
-    def _sweep_opened(self, name: str) -> None:
-        """Forget contacts that never closed; those that went on are looked at again later."""
-        opened, before_ms = self._opened[name], self.sources[name].newest_ms - ABANDONED_CONTACT_MS
-        while opened and opened[0][0] < before_ms:
-            _, contact_id = opened.popleft()
-            kept = self.contacts.get(contact_id)
-            if kept is None:
-                continue
-            record = _record(kept)
-            if self._outlived(record):
-                self._forget(contact_id)
-            elif not record.closed:
-                opened.append((record.last_ms, contact_id))
 
     def _forget(self, contact_id: str) -> None:
         del self.contacts[contact_id]
@@ -151,14 +141,20 @@ class KeptContacts:
         """After recovery: line the contacts up for forgetting again."""
         self._closed.clear()
         self._packed.clear()
-        self._opened.clear()
+        self.opened.clear()
         packed = {contact_id: _raw(kept) for contact_id, kept in self.contacts.items()}
         self.contacts.update(packed)
         found = [(record.last_ms, record, raw) for raw in packed.values() for record in (_decode(raw),)]
         for last_ms, record, raw in sorted(found, key=itemgetter(0)):
-            self._opened[record.source].append((last_ms, record.contact_id))
+            name, contact_id = record.source, record.contact_id
+            if record.closed and record.amends is None:
+                self._packed[name].append((last_ms, contact_id, raw))
+                continue
+            contact = self.contacts[contact_id] = Contact(record)
+            self.opened[name].append((last_ms, contact_id))
             if record.closed:
-                self._packed[record.source].append((last_ms, record.contact_id, raw))
+                contact.lined_up = True
+                self._closed[name].append((last_ms, contact_id))
 
     def customers(self) -> Iterator[tuple[str, str]]:
         """Contact and customer of every contact whose customer was told."""

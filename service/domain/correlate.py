@@ -5,7 +5,8 @@ replay after a crash gives the same facts. A contact is forgotten once it is clo
 linger time; an event older than that for an unknown contact is late (it may be a redelivery of one already counted).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -13,18 +14,27 @@ from msgspec import Struct, field
 
 from service.domain import state_keys as keys
 from service.domain.agent_inputs import agent_input
-from service.domain.business_events import CustomerClassChanged
+from service.domain.amending import amend
+from service.domain.business_events import AgentMovedOn, CustomerClassChanged, SourceSnapshot
 from service.domain.codec import TYPE_OF, decode_event
+from service.domain.contact_record import ContactRecord
+from service.domain.contact_watch import ContactWatch
+from service.domain.contacts import Contact
 from service.domain.contacts_kept import KeptContacts, SourceState
-from service.domain.customers import Customers
-from service.domain.errors import DUPLICATE, LATE, SKEW, InvalidEvent, check_time
+from service.domain.customers import ContactCustomer, Customers
+from service.domain.errors import DUPLICATE, LATE, SKEW, SYNTHETIC, InvalidEvent, check_time
 from service.domain.events import AgentEvent, ContactEvent, Event
 from service.domain.facts import AnyFact, SourceSeen
+from service.domain.forced import CLOSES
+from service.domain.reconcile import Reconciliation, agent_snapshots, forwarded, left_behind
 from service.domain.settings import Floor
 from service.domain.totals import bump
 
 LINGER_MS: Final = 900_000
 MAX_SKEW_MS: Final = 60_000
+
+HERE, EVERYWHERE, BY_KEY = "here", "everywhere", "by_key"
+"""Where a synthetic event goes: to this partition, to all of them, to the one that its key gives."""
 
 
 class CorrelateMark(Struct, array_like=True, gc=False):
@@ -52,6 +62,10 @@ class CorrelateStore:
         self.mark = CorrelateMark()
         self._kept = KeptContacts(self.mark.sources, linger_ms)
         self.contacts = self._kept.contacts
+        self._watch = ContactWatch(self._kept, floor)
+        self._made: list[tuple[str, Event]] = []
+        self.is_home: Callable[[str], bool] = lambda contact_id: True
+        """Whether a contact nobody told of would belong to this partition."""
         self._extra_weight = 0
         self._heard: dict[str, SourceState] = {}
         self._marked = False
@@ -78,6 +92,8 @@ class CorrelateStore:
 
     def apply(self, event: Event, received_ms: int) -> list[AnyFact]:
         """Apply one event. Raises InvalidEvent("late") for one too old to tell from a redelivery."""
+        if event.synthetic and not isinstance(event, CustomerClassChanged):
+            return self._synthetic(event)
         source = self._heard.get(event.source) or self._hear(event.source)
         kind, counts = TYPE_OF[type(event)], source.counts
         counts[kind] = counts.get(kind, 0) + 1
@@ -94,7 +110,53 @@ class CorrelateStore:
         if isinstance(event, AgentEvent):
             told = agent_input(event, at_ms)
             return [] if told is None else [told]
+        if isinstance(event, SourceSnapshot):
+            self._made.append((EVERYWHERE, forwarded(event)))
+            self._made += [(BY_KEY, agent) for agent in agent_snapshots(event)]
         return self._class_changed(event, at_ms, source) if isinstance(event, CustomerClassChanged) else []
+
+    def _synthetic(self, event: Event) -> list[AnyFact]:
+        """Apply an event that the watchdog or a snapshot made: it says nothing about how far its source has come."""
+        if isinstance(event, AgentMovedOn):
+            for record in self._watch.open_records():
+                self._made += [(HERE, made) for made in left_behind(record, event, self._floor)]
+        elif isinstance(event, SourceSnapshot):
+            self._reconcile(event)
+        elif isinstance(event, AgentEvent):
+            self._count(event.source, SYNTHETIC + (event.synthetic_reason or "other"))
+            told = agent_input(event, event.occurred_at_ms)
+            return [] if told is None else [told]
+        elif isinstance(event, ContactEvent):
+            self._count(event.source, SYNTHETIC + (event.synthetic_reason or "other"))
+            if type(event) not in CLOSES or self._kept.find(event.contact_id) is not None:
+                return self._contact(event, event.occurred_at_ms, self._hear(event.source))
+        return []
+
+    def _reconcile(self, snapshot: SourceSnapshot) -> None:
+        found = Reconciliation(snapshot, self.is_home)
+        for record in self._watch.open_records():
+            self._made += [(HERE, made) for made in found.closures(record)]
+        self._made += [(HERE, made) for made in found.openings(self._known)]
+
+    def _known(self, contact_id: str) -> ContactRecord | None:
+        found = self._kept.find(contact_id)
+        return None if found is None else found.record
+
+    def take_made(self) -> list[tuple[str, Event]]:
+        """Synthetic events that follow from the records taken since the last call, and where to send each."""
+        made, self._made = self._made, []
+        return made
+
+    def stuck(self, now_ms: Callable[[str, int], int]) -> list[Event]:
+        """Synthetic events that close what has been open for too long.
+
+        `now_ms` gives the present of a source by its name and newest event time. Nothing changes here: what is to
+        happen happens when the events are taken.
+        """
+        if self._recovering:
+            self._kept.line_up_all()
+            self._recovering = False
+        return self._watch.stuck(now_ms)
 
     def newest_ms(self) -> int:
         """How far event time has come in this partition."""
@@ -126,6 +188,8 @@ class CorrelateStore:
         contact = kept.find(contact_id)
         if contact is None:
             horizon_ms = source.newest_ms - self._linger_ms
+            if event.synthetic:  # a snapshot lists it: had it been closed and forgotten, it would not
+                horizon_ms = min(horizon_ms, at_ms)
             if at_ms < horizon_ms:
                 raise self._late(event, at_ms, source)
             contact = kept.open(contact_id, event.source, at_ms, horizon_ms)
@@ -133,13 +197,14 @@ class CorrelateStore:
             raise self._late(event, at_ms, source)
         record = contact.record
         facts: list[AnyFact] = []
-        for finding in contact.apply(event, at_ms, self._floor, facts):
+        fill = contact.apply
+        if record.amends is not None or event.corrects is not None or event.synthetic:
+            fill = partial(amend, contact)
+        for finding in fill(event, at_ms, self._floor, facts):
             self._count(event.source, finding)
         kept.changed.add(contact_id)
         if record.customer is not None:
-            if record.customer.ref is not None:
-                self._customers.join(record.customer.ref, contact_id, self.contacts)
-            contact.say_classes(self._customers, facts)
+            self._tell_classes(contact, record.customer, facts)
         if len(record.legs) > 1:
             self._extra_weight += len(record.legs) // 2
         if not contact.lined_up and record.closed:
@@ -171,6 +236,11 @@ class CorrelateStore:
         """
         found, self._copies = self._copies, []
         return found
+
+    def _tell_classes(self, contact: Contact, customer: ContactCustomer, facts: list[AnyFact]) -> None:
+        if customer.ref is not None:
+            self._customers.join(customer.ref, contact.record.contact_id, self.contacts)
+        contact.say_classes(self._customers, facts)
 
     def _late(self, event: ContactEvent, at_ms: int, source: SourceState) -> InvalidEvent:
         self._count(event.source, LATE)

@@ -22,6 +22,12 @@ DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW = "duplicates", "late", "unmatched", 
 of what it ends is missing; another ending stands; it is ahead of its arrival, or an end lies before its beginning.
 """
 
+CORRECTED, UNCORRECTED = "corrections", "corrections_unmatched"
+"""It replaced an event told before; the event that it would replace is not known, so it counts as any other."""
+
+SYNTHETIC: Final = "synthetic:"
+"""Prefix of the counts of what the watchdog and snapshots made, by reason."""
+
 EARLIEST_MS: Final = 631_152_000_000
 """1990-01-01T00:00:00Z: no event is older."""
 

@@ -19,7 +19,11 @@ Party = Literal["customer", "agent", "system"]
 
 
 class Event(Struct, kw_only=True, tag_field="type", gc=False):
-    """What every event carries. `event_id` is stable over redelivery; `corrects` names the event this one replaces."""
+    """What every event carries. `event_id` is stable over redelivery.
+
+    `corrects` names an earlier event of the same contact or agent that this one replaces. `synthetic` events are not
+    the source's: the watchdog or a snapshot made them, and `synthetic_reason` says why.
+    """
 
     event_id: Id
     occurred_at_ms: int
@@ -29,6 +33,7 @@ class Event(Struct, kw_only=True, tag_field="type", gc=False):
     seq: int | None = None
     corrects: Id | None = None
     synthetic: bool = False
+    synthetic_reason: Text | None = None
 
 
 class ContactEvent(Event, kw_only=True, gc=False):

@@ -121,6 +121,7 @@ class AgentInput(Struct, array_like=True, frozen=True, tag=9, gc=False):
     queue_id: str | None = None
     span_ms: int | None = None
     event_id: str = ""
+    corrects: str | None = None
 
 
 class SourceSeen(Struct, array_like=True, frozen=True, tag=10, gc=False):

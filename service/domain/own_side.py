@@ -8,6 +8,11 @@ from msgspec import Struct
 from service.domain.facts import AgentInput
 
 ABSENT: Final = ("offline", "unknown")
+BUSY: Final = ("reserved", "on_contact", "acw")
+"""States that a contact explains; told by the agent's own events they may get stuck."""
+
+WATCHDOG: Final = "watchdog"
+"""Reason of a state that became unknown because it lasted too long."""
 
 
 class Own(Struct, array_like=True, frozen=True, gc=False):
@@ -69,6 +74,8 @@ def _logout(own: Own, event: AgentInput) -> Own:
 
 def _state_changed(own: Own, event: AgentInput) -> Own:
     state = event.state or "unknown"
+    if event.reason == WATCHDOG and own.state not in BUSY:
+        return own  # it had ended, only later than the watchdog could know
     if event.queue_id is not None:
         others = tuple(entry for entry in own.per_queue if entry[0] != event.queue_id)
         return _change(own, per_queue=tuple(sorted((*others, (event.queue_id, state, event.reason)))))

@@ -112,10 +112,68 @@ class Agent:
     capacity: Mapping[str, int] = field(default_factory=dict)
 
 
+HOUR_MS: Final = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long something may stay open before the watchdog closes it; None: for ever (a contact nobody hears of is
+    given up after 14 days).
+    """
+
+    ringing_ms: int | None = 300_000
+    connected_ms: int | None = 12 * HOUR_MS
+    after_call_ms: int | None = 2 * HOUR_MS
+    waiting_ms: int | None = 24 * HOUR_MS
+
+
+ASYNCHRONOUS: Final = Limits(7 * 24 * HOUR_MS, 7 * 24 * HOUR_MS, 24 * HOUR_MS, 13 * 24 * HOUR_MS)
+"""Limits of written channels, where an answer may take days."""
+
+DEFAULT_LIMITS: Final = {
+    "chat": Limits(connected_ms=24 * HOUR_MS),
+    **dict.fromkeys(("email", "fax", "sms", "wechat", "weibo", "other"), ASYNCHRONOUS),
+}
+"""Channel -> limits, where they are not those of a call."""
+
+ONE_AT_A_TIME: Final = frozenset({"voice", "video", "callback"})
+"""Channels on which an agent has one contact at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """What is closed because the source never told of its end.
+
+    `next_contact`: an agent who takes another contact, or becomes ready, has ended the one before.
+    """
+
+    channels: dict[str, Limits] = field(default_factory=lambda: dict(DEFAULT_LIMITS))
+    next_contact: bool = True
+
+    def limits(self, channel: str) -> Limits:
+        """The channel's limits."""
+        return self.channels.get(channel, CALL_LIMITS)
+
+    @property
+    def shortest_ms(self) -> int:
+        """The shortest of all limits: what begins now is over none of them before."""
+        every = [CALL_LIMITS, *self.channels.values()]
+        set_ms = [
+            limit_ms
+            for limits in every
+            for limit_ms in (limits.ringing_ms, limits.connected_ms, limits.after_call_ms, limits.waiting_ms)
+            if limit_ms is not None
+        ]
+        return min(set_ms)
+
+
+CALL_LIMITS: Final = Limits()
+
+
 @dataclass(slots=True)
 class Floor:
     """Sites, queues and agents, with defaults for what is first seen in the stream. A reason for being not ready that
-    `reason_kinds` does not name is internal.
+    `reason_kinds` does not name is internal. `watchdog` None: it is off.
     """
 
     sites: dict[str, Site] = field(default_factory=dict)
@@ -126,6 +184,7 @@ class Floor:
     default_site: Site = field(default_factory=Site)
     reason_kinds: dict[str, ReasonKind] = field(default_factory=dict)
     interval_ms: int = DEFAULT_INTERVAL_MS
+    watchdog: Watchdog | None = None
 
     def queue(self, queue_id: str) -> Queue:
         """The queue's settings; the defaults for an unknown one."""

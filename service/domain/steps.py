@@ -27,6 +27,11 @@ NOTHING: Final[What] = (UNKNOWN, None, False, 0, 0, 0, 0)
 FIRST_COUNT: Final = 3
 """Place of the first of the counts, which follow each other in order of the phases."""
 
+RESERVING_LEGS: Final = 3
+CONNECTED_LEGS: Final = 4
+IMPLIED_LOGINS: Final = 6
+"""Places of counts."""
+
 IMPLIED: Final = 3
 """Phase under which implied logins are counted, after the phases of legs."""
 
@@ -58,15 +63,17 @@ class Change:
     """What one input does to a timeline.
 
     Closed time is told at once: `add(since_ms, until_ms, shown, sign)`. Buckets whose stretches differ, and whether
-    the record is to be stored, are read and reset afterwards: one object serves many inputs.
+    the record is to be stored, are read and reset afterwards: one object serves many inputs. `corrected` is the word
+    under which a correction is counted.
     """
 
-    __slots__ = ("add", "buckets", "duplicate", "late", "record")
+    __slots__ = ("add", "buckets", "corrected", "duplicate", "late", "record")
 
     def __init__(self, add: Callable[[int, int, Shown, int], None]) -> None:
         self.add = add
         self.buckets: set[int] = set()
         self.duplicate = self.late = self.record = False
+        self.corrected = ""
 
 
 @lru_cache(KNOWN_WHATS)
@@ -102,6 +109,11 @@ class Steps:
         self.starts: list[int] = []
         self.whats: list[What] = []
         self.noted = NOT_NOTED
+
+    @property
+    def connected(self) -> int:
+        """How many legs are connected as far as it is known."""
+        return self.whats[-1][CONNECTED_LEGS] if self.whats else 0
 
     # --- changes ----------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 the clock is here.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,6 +14,7 @@ from service.domain.capacity import free_capacity
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, Interval, QueueScope
 from service.domain.settings import Floor, ServiceLevel
+from service.domain.steps import IMPLIED_LOGINS, ON_CONTACT, RESERVING_LEGS
 from service.domain.totals import UNSTATED, Totals, bump, total_of
 
 ROLLING_MS: Final = {"5m": 300_000, "15m": 900_000, "30m": 1_800_000, "60m": 3_600_000}
@@ -23,6 +25,8 @@ TAKING: Final = ("ready", "reserved", "on_contact")
 """States in which an agent with room for several contacts may be given one more."""
 
 WITH_ROOM: Final = "with_room"
+DEAD_AFTER_MS: Final = 10_000
+"""An agent who is on a contact by their own state alone is `dead` after this long."""
 
 Staff = dict[str, int]
 
@@ -38,6 +42,17 @@ def state_of(agent: AgentScope, now_ms: int) -> tuple[str, str | None, int]:
     if record.since_ms <= now_ms:
         return record.state, record.reason, record.since_ms
     return agent.timeline.state_at(now_ms)
+
+
+def sub_state_of(agent: AgentScope, now_ms: int) -> str | None:
+    """`dead`: the source says that the agent is on a contact, and no leg has been open for a while; None otherwise."""
+    starts, whats = agent.timeline.starts, agent.timeline.whats
+    index = bisect_right(starts, now_ms) - 1
+    since_ms = None
+    while index >= 0 and whats[index][0] == ON_CONTACT and not any(whats[index][RESERVING_LEGS:IMPLIED_LOGINS]):
+        since_ms = starts[index]
+        index -= 1
+    return "dead" if since_ms is not None and now_ms - since_ms >= DEAD_AFTER_MS else None
 
 
 def staff_by_queue(agents: Iterable[AgentScope], now_ms: int) -> dict[str, Staff]:

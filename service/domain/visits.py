@@ -52,6 +52,7 @@ class Visit(Struct, array_like=True, gc=False):
 
     Threshold, short-abandon limit and terms are those in force when it was queued; `terms` None: nothing special. Of
     several endings the earliest counts.
+    `channel` is what the feed says, which the queue's configuration overrules.
     """
 
     visit_id: str
@@ -69,6 +70,7 @@ class Visit(Struct, array_like=True, gc=False):
     leg_id: str | None = None
     ring_ms: int | None = None
     terms: VisitTerms | None = None
+    channel: str | None = None
 
     @property
     def open(self) -> bool:
@@ -87,6 +89,7 @@ class Visit(Struct, array_like=True, gc=False):
             return
         self.queued_ms, self.queue_id = at_ms, event.queue_id
         self.customer_class, self.initiation = event.customer_class, event.initiation
+        self.channel = event.channel
         self.threshold_ms, self.short_ms = level.threshold_ms, level.short_abandon_ms
         self.terms = None if level.ordinary else VisitTerms(level.hours is not None, level.abandonment)
 

@@ -109,12 +109,13 @@ class StreamRun:
             arguments.append("--embedded")
         return self._processes.start_module(name, module, "worker", *arguments, *more)
 
-    def start_api(self) -> None:
-        """Start an API whose clock is the newest event."""
+    def start_api(self) -> str:
+        """Start an API whose clock is the newest event; returns its address."""
         port = free_port()
         arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config), "--clock", "stream"]
         self._processes.start("api", "api", *arguments, "--port", str(port), "--data-dir", str(self.folder / "api"))
         self._api = f"http://127.0.0.1:{port}"
+        return self._api
 
     def kill(self, child: Child) -> None:
         """Kill -9 a worker."""

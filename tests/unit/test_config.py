@@ -6,6 +6,7 @@ import pytest
 
 from service.config import load_config
 from service.config_source import ConfigError
+from service.domain.settings import Limits
 
 WHOLE = """\
 sites: {berlin: {timezone: Europe/Berlin, day_starts_at: "00:00"}}
@@ -276,3 +277,27 @@ def test_the_common_start_of_the_day_is_midnight_where_sites_differ(write, sites
 def test_the_ready_mappings_are_right(name):
     examples = Path(__file__).parents[2] / "deploy" / "examples"
     assert load_config(examples / f"{name}.yaml").warnings == ()
+
+
+def test_the_watchdog_is_on_with_long_limits():
+    watchdog = load_config(None).floor().watchdog
+    assert watchdog is not None and watchdog.next_contact
+    assert watchdog.limits("voice").connected_ms == 12 * 3_600_000
+    assert watchdog.limits("email").waiting_ms == 13 * 86_400_000
+
+
+def test_limits_are_changed_channel_by_channel_and_one_by_one(write):
+    floor = load_config(write("watchdog: {limits: {chat: {waiting_seconds: null, ringing_seconds: 60}}}")).floor()
+    assert floor.watchdog.limits("chat") == Limits(60_000, 24 * 3_600_000, 2 * 3_600_000, None)
+    assert floor.watchdog.limits("voice") == Limits()
+    assert floor.watchdog.shortest_ms == 60_000
+
+
+def test_the_watchdog_may_be_off(write):
+    assert load_config(write("watchdog: {enabled: false}")).floor().watchdog is None
+
+
+def test_a_limit_beyond_two_weeks_is_refused(write):
+    (problem,) = problems(write("watchdog:\n  limits: {voice: {waiting_seconds: 1300000}}"))
+    assert "line 2" in problem or ":2:" in problem
+    assert "waiting_seconds" in problem

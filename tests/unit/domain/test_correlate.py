@@ -7,12 +7,12 @@ import pytest
 
 from service.domain.codec import encode_event
 from service.domain.contacts import Contact
-from service.domain.contacts_kept import ABANDONED_CONTACT_MS
 from service.domain.correlate import LINGER_MS, MAX_SKEW_MS, CorrelateStore
 from service.domain.errors import InvalidEvent
 from service.domain.events import Event
 from service.domain.facts import AgentInput, AnyFact
 from service.domain.settings import Floor
+from service.domain.watchdog import FORGOTTEN_MS
 from tests.unit.domain.build import event, ms, net, take
 
 LINGER_S = LINGER_MS / 1000
@@ -123,14 +123,14 @@ def test_a_closed_contact_is_forgotten_once_its_source_has_moved_on() -> None:
     assert (b"cc", None) in store.drain()
 
 
-def test_an_open_contact_is_not_forgotten_for_two_days() -> None:
-    store = store_after(*CALL[:2], clock(ABANDONED_CONTACT_MS / 1000))
+def test_an_open_contact_is_not_forgotten_before_it_is_closed() -> None:
+    store = store_after(*CALL[:2], clock(2 * FORGOTTEN_MS / 1000))
     assert "c" in store.contacts
 
 
 def test_an_id_met_again_weeks_later_is_a_new_contact() -> None:
     store = store_after(*CALL)
-    later_s = ABANDONED_CONTACT_MS / 1000 + 100
+    later_s = FORGOTTEN_MS / 1000 + 100
     again = event("visit.queued", later_s)
     assert [type(fact).__name__ for fact in take(store, again, 9)] == ["Offered"]
     assert b"cc" in dict(store.drain())
