@@ -1,15 +1,17 @@
 """KPIs by their definitions, from what happened: no running sums, each figure counts the things it is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor
+from typing import Any
 
 from tests.oracle.agents import Agent
 from tests.oracle.house import Level
 from tests.oracle.legs import Stint
 from tests.oracle.stays import Stay
 
-Figures = dict[str, float | int | None]
+Figures = dict[str, Any]
+"""Name -> value: a number, None where undefined, or seconds by reason."""
 
 
 @dataclass
@@ -87,10 +89,13 @@ def queue_figures(it: Happened, level: Level, over: int = 0) -> Figures:
     """KPIs of a queue. `over`: visits waiting beyond their threshold now, for open windows."""
     by = {way: [stay for stay in it.left if stay.outcome == way] for way in OUTCOMES}
     waits = [stay.wait_ms for stay in by["answered"]]
+    whole = [stay.wait_ms + stay.before_ms for stay in by["answered"]]
     gone = [stay.wait_ms for stay in by["abandoned"]]
     short = sum(stay.wait_ms <= stay.short_ms for stay in by["abandoned"])
+    spent = [stint.talk_ms + stint.hold_ms + (stint.acw_ms or 0) for stint in it.over if not stint.consult]
     return leg_figures(it, True) | service_levels(by, level, over) | {
         "offered": len(it.offered),
+        "offered_contacts": sum(stay.first for stay in it.offered),
         **{way: len(stays) for way, stays in by.items()},
         "refused": len(it.refused),
         "short_abandoned": short,
@@ -98,12 +103,17 @@ def queue_figures(it: Happened, level: Level, over: int = 0) -> Figures:
         "abandoned_in_threshold": sum(map(in_time, by["abandoned"])),
         "transferred_in": sum(stay.transferred_in for stay in it.offered),
         "asa_seconds": mean_s(waits),
+        "contact_wait_seconds": sum(whole) / 1000,
+        "average_contact_wait_seconds": mean_s(whole),
         "max_wait_seconds": max(waits, default=0) / 1000 if waits else None,
         "average_abandon_seconds": mean_s(gone),
         "max_abandon_wait_seconds": max(gone) / 1000 if gone else None,
         "wait_p50_seconds": quantile_s(waits, 0.50),
         "wait_p90_seconds": quantile_s(waits, 0.90),
         "wait_p95_seconds": quantile_s(waits, 0.95),
+        "handle_p50_seconds": quantile_s(spent, 0.50),
+        "handle_p90_seconds": quantile_s(spent, 0.90),
+        "handle_p95_seconds": quantile_s(spent, 0.95),
         "wait_seconds": sum(waits) / 1000,
         "abandon_wait_seconds": sum(gone) / 1000,
         "flowed_out_wait_seconds": sum(stay.wait_ms for stay in by["flowed_out"]) / 1000,
@@ -154,7 +164,30 @@ STATE_FIGURES = {
 }  # fmt: skip
 
 
-def agent_figures(it: Happened, agent: Agent, since_ms: int, until_ms: int) -> Figures:
+def not_ready(agent: Agent, since_ms: int, until_ms: int) -> dict[str, int]:
+    """Reason -> milliseconds not ready for it in [since, until); `unstated` if none was told."""
+    found: dict[str, int] = {}
+    for length, stretch in agent.spans(since_ms, until_ms):
+        if stretch.state == "not_ready":
+            found[stretch.reason or "unstated"] = found.get(stretch.reason or "unstated", 0) + length
+    return found
+
+
+def shrinkage(by_reason: Mapping[str, int], kinds: Mapping[str, str], login_ms: int) -> Figures:
+    """Unavailable paid time over paid time, which is login time; what goes beyond it is left out, external first."""
+    lost = {"internal": 0, "external": 0, "productive": 0}
+    for reason, length in by_reason.items():
+        lost[kinds.get(reason, "internal")] += length
+    internal = min(lost["internal"], login_ms)
+    external = min(lost["external"], login_ms - internal)
+    return {
+        "shrinkage_ratio": ratio(internal + external, login_ms),
+        "shrinkage_internal_ratio": ratio(internal, login_ms),
+        "shrinkage_external_ratio": ratio(external, login_ms),
+    }
+
+
+def agent_figures(it: Happened, agent: Agent, since_ms: int, until_ms: int, kinds: Mapping[str, str]) -> Figures:
     """KPIs of an agent: what falls into the bucket, and the states in [since, until)."""
     spans = agent.spans(since_ms, until_ms)
     spent = {
@@ -162,9 +195,11 @@ def agent_figures(it: Happened, agent: Agent, since_ms: int, until_ms: int) -> F
         for state, name in STATE_FIGURES.items()
     }
     login = sum(length for length, stretch in spans if stretch.logged_in) / 1000
-    busy = spent.pop("reserved_seconds") + spent["on_contact_seconds"] + spent["acw_state_seconds"]
+    busy = spent["reserved_seconds"] + spent["on_contact_seconds"] + spent["acw_state_seconds"]
     handled = sum(not stint.consult for stint in it.over)
-    return leg_figures(it, False) | spent | {
+    by_reason = not_ready(agent, since_ms, until_ms)
+    return leg_figures(it, False) | spent | shrinkage(by_reason, kinds, round(login * 1000)) | {
+        "not_ready_seconds_by_reason": {reason: length / 1000 for reason, length in by_reason.items()},
         "answered": sum(not stint.missed for stint in it.rang),
         "transferred_in": sum(stint.transferred_in and not stint.consult for stint in it.over),
         "login_seconds": login if agent.own.seen else None,

@@ -144,7 +144,7 @@ class Floor:
         """KPIs of an agent for [since, until); states count up to `states_until_ms`."""
         agent = self.agents[name]
         it = happened([], agent.stints, since_ms, until_ms, arrival)
-        return agent_figures(it, agent, since_ms, min(until_ms, states_until_ms))
+        return agent_figures(it, agent, since_ms, min(until_ms, states_until_ms), self.house.reasons)
 
     def agent_window(self, name: str, window: str, now_ms: int) -> Figures:
         """KPIs of a window of an agent; states count up to now."""

@@ -52,6 +52,8 @@ class House:
     clocks: Mapping[str, Clock] = field(default_factory=dict)
     site_of: Mapping[str, str] = field(default_factory=dict)
     """Scope (`queue:ID`, `agent:ID`) -> site; the site "" has UTC."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Reason for being not ready -> external or productive; any other is internal."""
     interval_ms: int = 900_000
     linger_ms: int = 900_000
     skew_ms: int = 60_000

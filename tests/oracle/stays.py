@@ -32,6 +32,10 @@ class Stay:
     wait_ms: int = 0
     reason: str | None = None
     answer: Told | None = None
+    first: bool = True
+    """Whether the contact entered this queue before all others."""
+    before_ms: int = 0
+    """How long ago the contact had entered its first queue when it entered this one."""
     told_open: bool = False
     """True while no event of the visit itself ended it."""
 

@@ -4,7 +4,7 @@ from typing import Final, cast
 
 from hypothesis import strategies as st
 
-from service.domain.settings import Agent, Floor, GenesysSwitches, Queue, ServiceLevel, Site, Variant
+from service.domain.settings import Agent, Floor, GenesysSwitches, Queue, ReasonKind, ServiceLevel, Site, Variant
 from tests.oracle.figures import VARIANTS
 from tests.oracle.house import Clock, House, Level
 from tests.property.logs import AGENTS, QUEUES
@@ -31,6 +31,7 @@ def houses(draw: st.DrawFn) -> House:
         levels={queue_id: draw(levels) for queue_id in QUEUES},
         clocks={"north": draw(clocks), "south": draw(clocks)},
         site_of={scope: draw(st.sampled_from(["north", "south"])) for scope in scopes},
+        reasons=draw(st.dictionaries(st.sampled_from(["break", "lunch"]), st.sampled_from(["external", "productive"]))),
         interval_ms=draw(st.sampled_from([900_000, 1_800_000])),
     )
 
@@ -49,7 +50,8 @@ def product_floor(house: House) -> Floor:
         agent_id: Agent(agent_id, team=team, site=house.site_of["agent:" + agent_id])
         for agent_id, team in TEAMS.items()
     }
-    return Floor(sites=sites, queues=queues, agents=agents, interval_ms=house.interval_ms)
+    kinds = {reason: cast(ReasonKind, kind) for reason, kind in house.reasons.items()}
+    return Floor(sites=sites, queues=queues, agents=agents, reason_kinds=kinds, interval_ms=house.interval_ms)
 
 
 def _level(level: Level) -> ServiceLevel:

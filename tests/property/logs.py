@@ -206,7 +206,9 @@ def left(call: Call) -> None:
     kind = call.draw(st.sampled_from(["abandoned", "abandoned", "flowed_out", "callback_requested", "cancelled"]))
     call.leave(kind, call.gap())
     if kind == "callback_requested" and call.chance():
-        call.tell("callback.scheduled")
+        call.tell("callback.scheduled", queue_id=call.queue_id)
+        for state in call.draw(st.sampled_from([(), ("attempted",), ("attempted", "connected"), ("expired",)])):
+            call.tell("callback." + state, call.gap(), queue_id=call.queue_id)
         call.queue(call.queue_id, call.gap(), initiation="callback")
         handled(call)
 

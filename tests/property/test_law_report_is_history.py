@@ -1,5 +1,6 @@
 """The law for recordings: what `report` says in total, by day and by interval is what the whole log comes to."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +18,7 @@ from tests.oracle.figures import Figures, agent_figures, happened, queue_figures
 from tests.oracle.floor import EVER, Floor
 from tests.oracle.house import Clock, House
 from tests.oracle.intake import Arrival
-from tests.property.comparison import differences
+from tests.property.comparison import QUALITY, differences
 from tests.property.houses import ZONES, houses, product_floor
 from tests.property.logs import logs
 from tests.support.examples import examples
@@ -38,7 +39,18 @@ class Expected:
         self.cut_ms = max(last_ms, self.from_ms) if options.to_ms is None else options.to_ms
         self.clock, self.interval_ms = clock, options.interval_ms
         self.arrival = options.attribution == "arrival"
-        self.floor = Floor(told, replace(house, linger_ms=EVER[1], skew_ms=EVER[1]))
+        clocks = dict.fromkeys(("", *house.clocks), clock)
+        house = replace(house, linger_ms=EVER[1], skew_ms=EVER[1], clocks=clocks, interval_ms=options.interval_ms)
+        self.floor = Floor(told, house)
+
+    def intervals(self, kind: str, name: str, shown: Iterable[int]) -> dict[int, int]:
+        """Start -> end of the intervals to look at: those shown, and those in which something happened."""
+        if kind == "queues":
+            return self.floor.intervals("queue:" + name, shown)
+        stretches = self.floor.agents[name].stretches
+        begun_ms = max(self.from_ms, stretches[0].since_ms) if stretches else self.cut_ms
+        within = range(begun_ms, self.cut_ms, self.interval_ms // 2)
+        return self.floor.intervals("agent:" + name, {*shown, *within})
 
     def queue(self, queue_id: str, since_ms: int, until_ms: int, total: bool = False) -> dict[str, Any]:
         """A queue's block for [since, until): `waiting` are the visits enqueued in it and open at the cut-off."""
@@ -65,9 +77,11 @@ class Expected:
         since_ms, until_ms = max(since_ms, self.from_ms), min(until_ms, self.to_ms)
         agent = self.floor.agents[agent_id]
         it = happened([], agent.stints, since_ms, until_ms, self.arrival)
-        since_state_ms = agent.state_at(self.cut_ms)[2]
-        state = None if since_state_ms is None or not total else (self.cut_ms - since_state_ms) / 1000
-        return agent_figures(it, agent, since_ms, min(until_ms, self.cut_ms)) | {"state_seconds": state}
+        state, _, begun_ms = agent.state_at(self.cut_ms)
+        lasts = None if begun_ms is None or not total else (self.cut_ms - begun_ms) / 1000
+        figures = agent_figures(it, agent, since_ms, min(until_ms, self.cut_ms), self.floor.house.reasons)
+        # of what is not known nobody can say since when
+        return figures | ({} if total and state == "unknown" else {"state_seconds": lasts})
 
 
 def _common_reset(house: House) -> int:
@@ -102,7 +116,7 @@ class Compared:
                 assert not agent.stretches and all(stint.over_ms is None for stint in agent.stints)
             elif not agent.blurred:
                 self._blocks("agents", agent_id, self.expected.agent)
-        quality = {word: truth.intake.counts[word] for word in ("duplicates", "conflicts", "late", "clock_skew")}
+        quality = {word: truth.intake.counts[word] for word in QUALITY}
         self._note("quality", {word: self.report["quality"][word] for word in quality}, quality)
         return self.found
 
@@ -115,23 +129,18 @@ class Compared:
     def _blocks(self, kind: str, name: str, expected: Any) -> None:
         """Total, days, and intervals of one scope; what is left out must be empty."""
         block, it = self.report[kind][name], self.expected
-        self._note(f"{name} total", block["total"], expected(name, it.from_ms, it.to_ms, True))
-        rows = {_ms(row["start"]): row for row in block["intervals"]}
+        total = expected(name, it.from_ms, it.to_ms, True)
+        if kind == "agents" and "state_seconds" not in total:
+            del block["total"]["state_seconds"]
+        self._note(f"{name} total", block["total"], total)
+        rows = {_ms(row.pop("start")): row for row in block["intervals"]}
         nothing = expected(name, EVER[1], EVER[1])
-        start_ms = it.from_ms
         days: dict[str, tuple[int, int]] = {}
-        while start_ms < it.to_ms:
-            start_ms, end_ms = it.clock.interval(start_ms, it.interval_ms)
-            day_ms = it.clock.day(start_ms)
-            days[datetime.fromtimestamp(day_ms[0] / 1000, ZoneInfo(it.clock.zone)).date().isoformat()] = day_ms
-            row = rows.pop(start_ms, None)
-            if row is not None:
-                row = {figure: value for figure, value in row.items() if figure != "start"}
-            elif kind == "queues" or it.floor.agents[name].spans(start_ms, min(end_ms, it.cut_ms)):
-                row = nothing
-            self._note(f"{name} {start_ms}", row or nothing, expected(name, start_ms, end_ms))
-            start_ms = end_ms
-        assert not rows
+        for start_ms, end_ms in it.intervals(kind, name, rows).items():
+            bounds = it.clock.day(start_ms)
+            days[datetime.fromtimestamp(bounds[0] / 1000, ZoneInfo(it.clock.zone)).date().isoformat()] = bounds
+            self._note(f"{name} {start_ms}", rows.get(start_ms, nothing), expected(name, start_ms, end_ms))
+        assert set(block["days"]) <= set(days)
         for day, bounds in days.items():
             self._note(f"{name} {day}", block["days"].get(day, nothing), expected(name, *bounds))
 
