@@ -12,7 +12,7 @@ DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),--seconds $(SECOND
 SERIAL := $(wildcard tests/integration tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick crash lint bench mutation kafka-jars lock clean
+.PHONY: help install demo test test-quick test-long crash lint bench mutation kafka-jars lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: lint test-quick ## Check style, types and imports, then run all tests: qui
 
 test-quick: $(VENV)/.installed-dev ## Run the tests that need neither broker nor browser
 	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(SERIAL)) tests
+
+test-long: $(VENV)/.installed-dev ## Try the laws on a hundred times as many logs, others every time (an hour or two)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 tests/property
 
 crash: $(VENV)/.installed-dev ## Run the long tests of failures, on both brokers: some minutes
 	$(BIN)/python -m pytest -m crash $(SERIAL)

@@ -25,7 +25,7 @@ from service.domain.kpis import Reading, not_ready_seconds_by_reason, read_kpis
 from service.domain.scopes import AgentScope, QueueScope, Scope
 from service.domain.settings import Floor, Site
 from service.domain.totals import Totals, total_of
-from service.domain.view import WaitingNow, add_open_state, staff_by_queue
+from service.domain.view import WaitingNow, add_open_state, staff_by_queue, state_of
 from service.recordings import Recording
 from service.report_options import ReportOptions
 
@@ -161,7 +161,8 @@ def _queue(run: _Run, queue: QueueScope, staff: dict[str, int]) -> dict[str, Any
     def read(totals: Totals, since_ms: int, until_ms: int, now: bool = False) -> dict[str, Any]:
         level = settings.level_at(run.cut_ms if now else since_ms)
         part = QueueScope(queue.scope)
-        part.waiting = {v: w for v, w in queue.waiting.items() if since_ms <= w.queued_ms < until_ms}
+        counted_ms = 0 if now else max(since_ms, run.from_ms)  # who came before the range is in no interval's `offered`
+        part.waiting = {v: w for v, w in queue.waiting.items() if counted_ms <= w.queued_ms < until_ms}
         waiting = WaitingNow(run.floor, [part], run.cut_ms)
         reading = Reading(totals, level, waiting.count, 0, waiting.oldest_ms, staff if now else None)
         return read_kpis("queue", reading) | _reasons(totals) | {"waiting_over_threshold": waiting.over}
@@ -186,7 +187,8 @@ def _agent(run: _Run, agent: AgentScope) -> dict[str, Any]:
     buckets = run.buckets(agent)
 
     def read(totals: Totals, since_ms: int, until_ms: int, now: bool = False) -> dict[str, Any]:
-        state_ms = run.cut_ms - record.since_ms if now and record.since_ms else None
+        begun_ms = state_of(agent, run.cut_ms)[2]
+        state_ms = max(0, run.cut_ms - begun_ms) if now and record.since_ms else None
         kinds = run.floor.reason_kinds
         reading = Reading(totals, login_seen=record.own.login_seen, state_ms=state_ms, reason_kinds=kinds)
         return read_kpis("agent", reading) | {"not_ready_seconds_by_reason": not_ready_seconds_by_reason(totals)}

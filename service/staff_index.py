@@ -59,8 +59,19 @@ class StaffIndex:
         return self._by_queue.get(queue_id, _NOBODY)
 
     def of_queues(self, queue_ids: Iterable[str]) -> Staff:
-        """Agents by state who serve any of the queues, each once."""
-        return self.of_agents({name for queue_id in queue_ids for name in self._serving.get(queue_id, ())})
+        """Agents by state who serve any of the queues, each once: available if so in one of them, not ready only if so
+        in all.
+        """
+        states: dict[str, str] = {}
+        for queue_id in queue_ids:
+            for name in self._serving.get(queue_id, ()):
+                state = next(iter(self._parts[name][queue_id]))
+                if state == "available" or states.get(name) in (None, "not_ready"):
+                    states[name] = state
+        counts: Staff = {}
+        for state in states.values():
+            bump(counts, state, 1)
+        return counts
 
     def of_agents(self, scopes: Iterable[str]) -> Staff:
         """Agents by state among the agent scopes given."""

@@ -18,6 +18,7 @@ NO_SKIPS = os.environ.get("FLOORWALKER_NO_SKIPS") == "1"
 # how long an example takes says how busy the machine is, not whether the rule holds
 TIMING = (hypothesis.HealthCheck.too_slow,)
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=TIMING)
+hypothesis.settings.register_profile("long", deadline=None, print_blob=True, suppress_health_check=TIMING)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 

@@ -139,7 +139,7 @@ class AgentTimeline(Steps):
         record = self.record
         record.seen[queue_id] = at_ms
         change.record = True
-        if record.own.per_queue or record.base.per_queue:
+        if record.base.per_queue or any(event.queue_id is not None for event in record.events):
             self._apply_own(at_ms, change)
 
     def _forget_before(self, at_ms: int) -> None:
@@ -242,11 +242,15 @@ class AgentTimeline(Steps):
             return
         self.stale = False
         record = self.record
-        what = self.what(index)
-        while index and self.what(index - 1) == what:
+        record.state, record.reason, record.logged_in = self.what(index)
+        record.since_ms = self._begun_ms(index)
+
+    def _begun_ms(self, index: int) -> int:
+        """Since when the state and reason of a stretch are shown: signing in or out during a call begins no new one."""
+        what = self.what(index)[:2]
+        while index and self.what(index - 1)[:2] == what:
             index -= 1
-        record.state, record.reason, record.logged_in = what
-        record.since_ms = self.starts[index]
+        return self.starts[index]
 
     def state_at(self, now_ms: int) -> tuple[str, str | None, int]:
         """(state, reason, since) at `now_ms`: not the newest only while a stated after-call work still runs."""
@@ -257,7 +261,7 @@ class AgentTimeline(Steps):
         if index < 0:
             return "unknown", None, now_ms
         state, reason, _ = self.what(index)
-        return state, reason, self.starts[index]
+        return state, reason, self._begun_ms(index)
 
 
 def _is_corrected(event: AgentInput, events: list[AgentInput]) -> bool:

@@ -62,10 +62,14 @@ def _claims(record: ContactRecord, leg: Leg, visit: Visit) -> bool:
     """
     if visit.ending != ANSWERED or visit.agent_id != leg.agent_id:
         return False
+    if visit.leg_id is not None and leg.named not in (None, visit.leg_id):
+        return False
     legs = record.legs
     if len(legs) == 1 and leg.missed_ms is None:
         return True
-    same = legs if len(legs) == 1 else [o for o in legs if o.agent_id == leg.agent_id and o.visit_id == leg.visit_id]
+    same = legs
+    if len(legs) > 1:
+        same = [o for o in legs if o.agent_id == leg.agent_id and record.visit_of(o) is visit]
     if len(same) == 1:
         return leg.missed_ms is None or leg.answered_ms is not None or leg.end_ms() is not None
     named = [o for o in same if visit.leg_id is not None and o.named == visit.leg_id]

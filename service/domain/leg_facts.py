@@ -222,4 +222,4 @@ def _say_moves(now: LegFacts, before: list[Move], after: list[Move], facts: list
     else:
         back = [(at_ms, phase, -sign) for at_ms, phase, sign in before if (at_ms, phase, sign) not in after]
         added = [move for move in after if move not in before] + back
-    facts.append(LegMoved(agent, now.about.queue_id, now.since_ms, added))
+    facts.append(LegMoved(agent, now.about.queue_id if after else None, now.since_ms, added))

@@ -43,7 +43,7 @@ class Own(Struct, array_like=True, frozen=True, gc=False):
         """State over all queues: not ready only if not ready in every queue the agent is known to serve."""
         if not self.per_queue:
             return self.state, self.reason
-        known = {*self.queues, *seen, *(queue for queue, _, _ in self.per_queue)}
+        known = {*(self.queues or seen), *(queue for queue, _, _ in self.per_queue)}
         states = [self.state_in(queue) for queue in sorted(known)]
         if all(state == "not_ready" for state, _ in states):
             return "not_ready", states[0][1]

@@ -99,17 +99,32 @@ class Visit(Struct, array_like=True, gc=False):
         """
         ending = ENDINGS[type(event)]
         conflict = self.end_ms is not None
-        if conflict and (self.end_ms, RANK[self.ending or ANSWERED]) <= (at_ms, RANK[ending]):
-            return self.ending == ending and self.end_ms == at_ms
-        self.end_ms, self.ending, self.wait_ms = at_ms, ending, event.wait_ms
         if self.queue_id is None:
             self.queue_id = event.queue_id
+        if conflict and (self.end_ms, RANK[self.ending or ANSWERED]) <= (at_ms, RANK[ending]):
+            return self._say_end_again(event, ending, at_ms)
+        self.end_ms, self.ending, self.wait_ms = at_ms, ending, event.wait_ms
         if isinstance(event, VisitAnswered):
             self.agent_id, self.leg_id, self.ring_ms, self.reason = event.agent_id, event.leg_id, event.ring_ms, None
         else:
             self.agent_id = self.leg_id = self.ring_ms = None
             self.reason = getattr(event, "outcome_reason", None)
         return not conflict
+
+    def _say_end_again(self, event: VisitEvent, ending: str, at_ms: int) -> bool:
+        """An ending that may be the one that stands, told by another monitor, which may know more; of two waits the
+        shorter counts. Returns False if it is another one.
+        """
+        if self.ending != ending or self.end_ms != at_ms:
+            return False
+        if event.wait_ms is not None:
+            self.wait_ms = event.wait_ms if self.wait_ms is None else min(self.wait_ms, event.wait_ms)
+        if isinstance(event, VisitAnswered):
+            self.agent_id, self.leg_id = self.agent_id or event.agent_id, self.leg_id or event.leg_id
+            self.ring_ms = self.ring_ms if self.ring_ms is not None else event.ring_ms
+        else:
+            self.reason = self.reason or getattr(event, "outcome_reason", None)
+        return True
 
     def fix_level(self, level: ServiceLevel) -> None:
         """Remember the service level in force at enqueue time."""

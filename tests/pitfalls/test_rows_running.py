@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from types import SimpleNamespace
 from typing import Any
@@ -13,14 +14,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.readiness import why_not_ready
 from api.settings import ApiSettings
 from service.domain.buckets import INTERVALS_KEPT_MS, PANES_KEPT_MS, STRETCHES_KEPT_MS
+from service.domain.codec import encode_event, record_key
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope
+from service.domain.settings import Floor
 from service.feed_status import LATENCY_EDGES_SECONDS, FeedStatus
 from service.simulate.options import SimulationOptions
 from service.state_tail import FETCH_MAX_WAIT_MS, StateTail
 from streams.contiguity import Contiguity
+from tests.oracle.intake import Arrival
 from tests.pitfalls.scenes import HOUR_MS, MINUTE_MS, ask, restarted
+from tests.property.line import Line
 from tests.property.lives import counts_of
-from tests.property.test_crashes import PARTITIONS, Worker
+from tests.property.logs import PARTITIONS, partition_of
 from tests.unit.api.floors import Centre, get
 from tests.unit.simulate.days import day
 
@@ -29,16 +34,22 @@ KILLS = 20
 
 def test_row_34_twenty_crashes_and_rebalances_lose_and_double_nothing() -> None:
     events = list(day(SimulationOptions(queues=3, agents=12, seed=34)))[:3_000]
-    oracle = Worker(events).finish()
-    worker, rng, kills = Worker(events), random.Random(34), 0
+    whole, line, rng, kills = Line(Floor()), Line(Floor()), random.Random(34), 0
+    for event in events:
+        record = Arrival(partition_of(record_key(event)), event.occurred_at_ms, json.loads(encode_event(event)))
+        whole.arrive(record)
+        line.arrive(record)
+    whole.catch_up()
     while kills < KILLS:  # each kill comes between what was sent and what was written down, wherever that was
         stage, number, dies = rng.choice(("correlate", "aggregate")), rng.randrange(PARTITIONS), rng.random() < 0.5
-        getattr(worker, stage)(number, rng.randrange(1, 60), dies)
+        getattr(line, stage)(number, rng.randrange(1, 60), dies)
         kills += dies
-        if rng.random() < 0.2:  # a rebalance: another process takes the partition over from what was written down
-            worker.correlates[number], worker.aggregates[number] = worker._correlate(number), worker._aggregate(number)
-    assert any(correlate.mark.next_offset < len(events) // 2 for correlate in worker.correlates)
-    assert counts_of(worker.finish().aggregates) == counts_of(oracle.aggregates)
+        if rng.random() < 0.2:  # a rebalance: another process takes the partitions over from what was written down
+            line.restart()
+    assert any(correlate.mark.next_offset < len(events) // 2 for correlate in line.correlates)
+    line.catch_up()
+    line.restart()
+    assert counts_of(line.aggregates) == counts_of(whole.aggregates)
 
 
 class Broker:

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 DOMAIN = sorted((ROOT / "service" / "domain").rglob("*.py"))
+ORACLE = sorted((ROOT / "tests" / "oracle").rglob("*.py"))
 DOMAIN_MAY_IMPORT = {"msgspec", "__future__"} | sys.stdlib_module_names
 # The domain is told the time and does no I/O: these would let it find out by itself.
 CLOCK_AND_IO = {"time", "logging", "socket", "subprocess", "os", "pathlib", "asyncio", "threading", "random"}
@@ -82,6 +83,14 @@ def test_the_domain_imports_only_itself_the_standard_library_and_msgspec(path: P
 def test_the_domain_reads_no_clock_and_does_no_io(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports_of(path)} & CLOCK_AND_IO
     assert not calls_of(path) & {"open", "print", "datetime.now", "datetime.utcnow", "date.today"}
+
+
+def test_the_oracle_shares_nothing_with_what_it_judges() -> None:
+    assert len(ORACLE) > 1
+    imported = {name for path in ORACLE for name in imports_of(path)}
+    assert {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names} == {
+        name for name in imported if name.startswith("tests.oracle")
+    }
 
 
 def test_nothing_that_installs_names_a_host_to_install_from(texts: list[tuple[str, str]]) -> None:

@@ -116,7 +116,8 @@ def standing(facts: Iterable[AnyFact]) -> dict[str, list[tuple[float, str, int]]
         if isinstance(fact, LegMoved):
             for at_ms, phase, count in fact.moves:
                 found[fact.scope][(at_ms - T0) / 1000, PHASES[phase]] += count
-    return {scope: sorted((*move, count) for move, count in counts.items() if count) for scope, counts in found.items()}
+    left = {scope: sorted((*move, n) for move, n in counts.items() if n) for scope, counts in found.items()}
+    return defaultdict(list, {scope: moves for scope, moves in left.items() if moves})
 
 
 def scope_totals(store: AggregateStore, scope: str, by_arrival: bool = False) -> Totals:

@@ -180,6 +180,35 @@ def test_an_agent_serves_the_queues_joined_else_those_of_offered_contacts() -> N
     assert staff_by_queue(joined.scopes.agents.values(), ms(30)) == {"service": {"reserved": 1}}
 
 
+def test_an_agent_serves_a_queue_however_late_it_becomes_known_whose_the_contact_was() -> None:
+    unknown = event("visit.answered", 20, agent_id="1001", queue_id=None)
+    store = aggregate([unknown, event("visit.queued", 10)])
+    assert staff_by_queue(store.scopes.agents.values(), ms(30)) == {"sales": {"on_contact": 1}}
+
+
+@pytest.mark.parametrize("offers_first", [True, False], ids=["in order", "the offer is heard of after the pauses"])
+def test_a_pause_in_one_queue_leaves_the_other_one_offered(offers_first: bool) -> None:
+    offer = [event("leg.alerting", 5, queue_id="service"), event("leg.missed", 8)]
+    pause = in_queue("agent.state_changed", 10, "sales", state="not_ready")
+    own = [LOGIN, pause, event("agent.state_changed", 20, state="not_ready")]
+    assert line([*offer, *own] if offers_first else [*own, *offer], 30)[-2:] == [
+        (8, 20, "ready"),
+        (20, 30, "not_ready"),
+    ]
+
+
+def test_a_pause_in_all_joined_queues_is_one_although_another_queues_contact_was_offered() -> None:
+    joined = in_queue("agent.queue_joined", 0, "sales")
+    offer = [event("leg.alerting", 5, queue_id="service"), event("leg.missed", 8)]
+    pause = in_queue("agent.state_changed", 10, "sales", state="not_ready")
+    assert line([joined, *offer, pause], 20)[-1] == (10, 20, "not_ready")
+
+
+def test_signing_out_in_the_middle_of_a_call_does_not_begin_it_anew() -> None:
+    agent = agent_of(aggregate([LOGIN, *CALL[:3], event("agent.logout", 40)]))
+    assert state_of(agent, ms(50)) == ("on_contact", None, ms(25))
+
+
 @pytest.mark.parametrize("kind", ["agent.state_changed", "agent.snapshot"])
 def test_an_offline_state_is_a_logout(kind: str) -> None:
     assert line([LOGIN, event(kind, 50, state="offline")], 60) == [(0, 50, "ready"), (50, 60, "offline")]

@@ -271,6 +271,19 @@ def test_after_call_work_of_a_consult_leg_is_not_that_of_handled_legs(told_late:
     assert story.moves("1002")[-1] == (45, "wrapping", -1)
 
 
+def test_an_answer_that_names_a_leg_is_not_also_that_of_a_leg_whose_visit_nobody_told() -> None:
+    second = {"visit_id": "c/2", "leg_id": "L2"}
+    story = Story(
+        QUEUED,
+        event("leg.offered", 5, visit_id=None, leg_id="L1"),
+        event("visit.callback_requested", 9),
+        event("visit.queued", 20, visit_id="c/2"),
+        event("visit.answered", 30, agent_id="1001", **second),
+        event("leg.offered", 28, **second),
+    )
+    assert story.totals(AGENT).answered == 1
+
+
 def test_parties_of_a_conference_are_counted() -> None:
     story = told(event("leg.conferenced", 30), event("leg.party_left", 50), event("leg.ended", 70))
     assert story.totals(AGENT).conferenced == 1

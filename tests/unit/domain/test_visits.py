@@ -129,6 +129,24 @@ def test_endings_of_the_same_moment_have_a_fixed_order(first: str, second: str) 
     assert getattr(Story(event("visit.queued", 0), *told).totals(), first.partition(".")[2]) == 1
 
 
+@pytest.mark.parametrize("late_first", [False, True], ids=["in order", "the later ending arrives first"])
+def test_a_queue_told_by_an_ending_that_does_not_stand_is_the_visits_all_the_same(late_first: bool) -> None:
+    endings = [event("visit.abandoned", 10, queue_id=None), event("visit.answered", 12)]
+    totals = Story(*(reversed(endings) if late_first else endings)).totals()
+    assert (totals.offered, totals.abandoned, totals.answered) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("agent_first", [False, True])
+def test_an_answer_told_by_two_monitors_is_one_answer_of_which_both_know_a_part(agent_first: bool) -> None:
+    answers = [
+        event("visit.answered", 10, wait_ms=9_000, event_id="queue"),
+        event("visit.answered", 10, agent_id="1001", ring_ms=2_000, event_id="agent"),
+    ]
+    story = Story(event("visit.queued", 0), *(reversed(answers) if agent_first else answers))
+    assert (story.totals().answered, story.totals().wait_ms) == (1, 9_000)
+    assert (story.totals("agent:1001").answered, story.totals("agent:1001").ring_ms) == (1, 2_000)
+
+
 def test_of_two_queueings_of_one_visit_the_earlier_counts() -> None:
     story = Story(event("visit.queued", 5), event("visit.queued", 2), event("visit.answered", 10))
     assert (story.totals().offered, story.totals().wait_ms) == (1, 8_000)

@@ -1,0 +1,46 @@
+"""What a contact's events come to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.oracle.house import House
+from tests.oracle.legs import Legs, Stint
+from tests.oracle.stays import Stay, Told, is_about, stay_of
+
+CALLBACKS = ("callback.scheduled", "callback.attempted", "callback.connected", "callback.expired")
+"""What is told of a promised callback; at the same time what stands last here counts."""
+
+
+@dataclass
+class Life:
+    """One contact."""
+
+    stays: list[Stay]
+    stints: list[Stint]
+    ended: bool
+    called_back: str | None
+    """The latest that was told of a promised callback."""
+
+    @property
+    def closed(self) -> bool:
+        """Nothing waits, rings, is connected or in after-call work whose end is to come, and no callback is due."""
+        if self.called_back in ("callback.scheduled", "callback.attempted"):
+            return False
+        if self.ended:
+            return not any(stint.wrapping for stint in self.stints)
+        return not any(stay.told_open for stay in self.stays) and not any(stint.open for stint in self.stints)
+
+
+def live(told: Iterable[Told], house: House) -> Life:
+    """What the events come to, in whatever order they were told."""
+    events = sorted(told, key=lambda one: (one[0], one[1]["event_id"]))
+    ends = [one for one in events if one[1]["type"] == "contact.ended"]
+    names = dict.fromkeys(event["visit_id"] for _, event in events if event["type"].startswith("visit."))
+    stays = [stay_of([one for one in events if is_about(one, name)], ends[:1], house) for name in names]
+    stints = Legs(events, stays, ends[0][0] if ends else None).stints()
+    told_queues = [stay for stay in stays if stay.queue_id is not None and stay.outcome != "refused"]
+    begun = min(told_queues, key=lambda stay: (stay.arrival_ms, stay.visit_id), default=None)
+    for stay in told_queues:
+        stay.first, stay.before_ms = stay is begun, stay.arrival_ms - begun.arrival_ms if begun else 0
+    callbacks = [(at_ms, CALLBACKS.index(event["type"])) for at_ms, event in events if event["type"] in CALLBACKS]
+    return Life(stays, stints, bool(ends), CALLBACKS[max(callbacks)[1]] if callbacks else None)

@@ -1,0 +1,139 @@
+"""Which records of the log count, and with which time: redelivery, lateness and wrong clocks, in order of arrival.
+
+This is the only part that looks at the order of arrival, since lateness means nothing without it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.oracle.agents import order
+from tests.oracle.contacts import Life, live
+from tests.oracle.house import House
+from tests.oracle.stays import ENDINGS, Told
+
+NEVER_CLOSED_MS = 14 * 86_400_000
+KEPT_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One record of `cti.events`: its partition, when the broker got it, and the event."""
+
+    partition: int
+    received_ms: int
+    event: Mapping[str, Any]
+
+
+@dataclass
+class Known:
+    """One life of a contact: from when it is first heard of until it is forgotten."""
+
+    source: str
+    horizon_ms: int
+    told: list[Told] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    last_ms: int = 0
+
+
+@dataclass
+class Own:
+    """What an agent's own events were; those of `kept` may still be reordered, none before `base_ms` is accepted."""
+
+    told: list[Told] = field(default_factory=list)
+    kept: list[Told] = field(default_factory=list)
+    base_ms: int = 0
+
+
+@dataclass
+class Intake:
+    """What of a log counts."""
+
+    house: House
+    lives: list[Known] = field(default_factory=list)
+    agents: dict[str, Own] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    current: dict[str, Known] = field(default_factory=dict)
+    newest: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def take(self, record: Arrival) -> None:
+        """Take in the next record. A time further ahead of its arrival than allowed counts as of that limit."""
+        event, source = record.event, (record.partition, record.event.get("source", ""))
+        at_ms = min(event["occurred_at_ms"], record.received_ms + self.house.skew_ms)
+        self.counts["clock_skew"] += at_ms < event["occurred_at_ms"]
+        self.newest[source] = max(self.newest.get(source, 0), at_ms)
+        if event["type"].startswith("agent."):
+            self._own(at_ms, event)
+        elif "contact_id" in event:
+            self._contact(record.partition, at_ms, event)
+
+    def _contact(self, partition: int, at_ms: int, event: Mapping[str, Any]) -> None:
+        """An event of a contact that is not known, or was forgotten, is late when older than contacts linger: it may
+        have been counted before.
+        """
+        contact_id, source = event["contact_id"], event.get("source", "")
+        known = self.current.get(contact_id)
+        if known is not None:
+            quiet_ms = self.newest[partition, known.source] - known.last_ms
+            if quiet_ms > self.house.linger_ms and (quiet_ms > NEVER_CLOSED_MS or self._life(known).closed):
+                known = None
+        horizon_ms = known.horizon_ms if known else self.newest[partition, source] - self.house.linger_ms
+        if at_ms < horizon_ms:
+            self.counts["late"] += 1
+            return
+        if known is None:
+            known = self.current[contact_id] = Known(source, horizon_ms)
+            self.lives.append(known)
+        known.last_ms = max(known.last_ms, at_ms)
+        if event["event_id"] in known.seen:
+            self.counts["duplicates"] += 1
+            return
+        known.seen.add(event["event_id"])
+        self.counts["conflicts"] += conflicting(known.told, at_ms, event)
+        known.told.append((at_ms, event))
+
+    def _life(self, known: Known) -> Life:
+        return live(known.told, self.house)
+
+    def _own(self, at_ms: int, event: Mapping[str, Any]) -> None:
+        own = self.agents.setdefault(event["agent_id"], Own())
+        if at_ms < own.base_ms:
+            self.counts["late"] += 1
+        elif (at_ms, event) in own.kept:
+            self.counts["duplicates"] += 1
+        else:
+            own.told.append((at_ms, event))
+            kept_minute(own, (at_ms, event))
+            own.kept.append((at_ms, event))
+
+
+def kept_minute(own: Own, one: Told) -> None:
+    """An agent's own events are open to reordering for at least a minute of event time. They are settled when one comes
+    that is the newest of them and the oldest open one is more than two minutes older: then all that are more than one
+    minute older. Nothing older than that is taken from then on.
+    """
+    at_ms = one[0]
+    if own.kept and max(map(order, own.kept)) <= order(one) and min(own.kept, key=order)[0] < at_ms - 2 * KEPT_MS:
+        own.kept = [kept for kept in own.kept if kept[0] >= at_ms - KEPT_MS]
+        own.base_ms = at_ms - KEPT_MS
+
+
+def conflicting(told: Sequence[Told], at_ms: int, event: Mapping[str, Any]) -> bool:
+    """Whether this ending of a visit contradicts the one that stood when it came."""
+    if event["type"] not in ENDINGS:
+        return False
+    endings = [
+        (at, ENDINGS.index(other["type"]))
+        for at, other in told
+        if other["type"] in ENDINGS and other["visit_id"] == event["visit_id"]
+    ]
+    return bool(endings) and min(endings) != (at_ms, ENDINGS.index(event["type"]))
+
+
+def take_in(log: Sequence[Arrival], house: House) -> Intake:
+    """What of the log counts."""
+    intake = Intake(house)
+    for record in log:
+        intake.take(record)
+    return intake

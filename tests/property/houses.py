@@ -1,0 +1,59 @@
+"""Configurations drawn at random: the oracle's, and the same for the product."""
+
+from typing import Final, cast
+
+from hypothesis import strategies as st
+
+from service.domain.settings import Agent, Floor, GenesysSwitches, Queue, ReasonKind, ServiceLevel, Site, Variant
+from tests.oracle.figures import VARIANTS
+from tests.oracle.house import Clock, House, Level
+from tests.property.logs import AGENTS, QUEUES
+
+TEAMS: Final = {"1001": "blue", "1002": "blue", "1003": "red"}
+GROUPS: Final = {"sales": "front", "service": "front"}
+ZONES: Final = ("UTC", "Europe/Berlin", "America/Montreal", "Australia/Lord_Howe")
+
+levels = st.builds(
+    Level,
+    st.sampled_from([20_000, 0, 60_000, None]),
+    st.sampled_from([5_000, 0]),
+    st.sampled_from(VARIANTS),
+    st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+clocks = st.builds(Clock, st.sampled_from(ZONES), st.sampled_from([0, 0, 240]))
+
+
+@st.composite
+def houses(draw: st.DrawFn) -> House:
+    """Queues with service levels of every kind, agents in teams, two sites with clocks of their own."""
+    scopes = [*("queue:" + queue_id for queue_id in QUEUES), *("agent:" + agent_id for agent_id in AGENTS[:3])]
+    return House(
+        levels={queue_id: draw(levels) for queue_id in QUEUES},
+        clocks={"north": draw(clocks), "south": draw(clocks)},
+        site_of={scope: draw(st.sampled_from(["north", "south"])) for scope in scopes},
+        reasons=draw(st.dictionaries(st.sampled_from(["break", "lunch"]), st.sampled_from(["external", "productive"]))),
+        interval_ms=draw(st.sampled_from([900_000, 1_800_000])),
+    )
+
+
+def product_floor(house: House) -> Floor:
+    """The same configuration for the product. The last of the agents is not configured."""
+    sites = {name: Site(name, clock.zone, clock.reset_minutes) for name, clock in house.clocks.items()}
+    queues = {
+        queue_id: Queue(
+            queue_id, site=house.site_of["queue:" + queue_id], group=GROUPS.get(queue_id),
+            service_level=_level(level), configured=True,
+        )
+        for queue_id, level in house.levels.items()
+    }  # fmt: skip
+    agents = {
+        agent_id: Agent(agent_id, team=team, site=house.site_of["agent:" + agent_id])
+        for agent_id, team in TEAMS.items()
+    }
+    kinds = {reason: cast(ReasonKind, kind) for reason, kind in house.reasons.items()}
+    return Floor(sites=sites, queues=queues, agents=agents, reason_kinds=kinds, interval_ms=house.interval_ms)
+
+
+def _level(level: Level) -> ServiceLevel:
+    switches = GenesysSwitches(*level.genesys)
+    return ServiceLevel(level.threshold_ms, 0.8, cast(Variant, level.variant), level.short_ms, switches)

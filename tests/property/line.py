@@ -1,0 +1,104 @@
+"""The product from records of `cti.events` to the API's floor, in small: logs in lists instead of Kafka."""
+
+import msgspec
+
+from service.domain.aggregate import AggregateStore
+from service.domain.correlate import CorrelateStore
+from service.domain.errors import InvalidEvent
+from service.domain.facts import AnyFact, FactBatch, decode_batch, encode_batch
+from service.domain.settings import Floor
+from service.floor_state import FloorState
+from tests.oracle.intake import Arrival
+from tests.property.logs import PARTITIONS, partition_of
+
+Kept = list[tuple[bytes, bytes | None]]
+encode = msgspec.json.Encoder().encode
+
+
+class Line:
+    """CORRELATE and AGGREGATE on several partitions, and a reader of the state feed. What is flushed survives a crash;
+    the reader sees nothing else.
+    """
+
+    def __init__(self, floor: Floor) -> None:
+        self.floor = floor
+        self.now_ms = 0
+        self.events: list[list[tuple[bytes, int]]] = [[] for _ in range(PARTITIONS)]
+        self.facts: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
+        self.contacts: list[Kept] = [[] for _ in range(PARTITIONS)]
+        self.state: list[Kept] = [[] for _ in range(PARTITIONS)]
+        self.correlates = [self._correlate(number) for number in range(PARTITIONS)]
+        self.aggregates = [self._aggregate(number) for number in range(PARTITIONS)]
+        self.reader = FloorState(floor, wall_ms=lambda: self.now_ms)
+        self.reader.settle(1)
+
+    def _correlate(self, number: int) -> CorrelateStore:
+        store = CorrelateStore(self.floor)
+        store.load(self.contacts[number])
+        return store
+
+    def _aggregate(self, number: int) -> AggregateStore:
+        store = AggregateStore(self.floor, number, PARTITIONS)
+        store.load(self.state[number])
+        return store
+
+    def arrive(self, record: Arrival) -> None:
+        """The broker takes a record."""
+        self.events[record.partition].append((encode(record.event), record.received_ms))
+
+    def correlate(self, number: int, size: int, crash: bool = False) -> None:
+        """Take some records and send their facts; then flush, or die before."""
+        store = self.correlates[number]
+        first = store.mark.next_offset
+        targets: list[list[tuple[int, AnyFact]]] = [[] for _ in range(PARTITIONS)]
+        for offset, (raw, received_ms) in enumerate(self.events[number][first : first + size], first):
+            try:
+                facts = store.take(raw, received_ms, offset)
+            except InvalidEvent as error:
+                assert error.reason == "late", error
+                continue
+            for fact in facts:
+                targets[partition_of(fact.scope)].append((offset, fact))
+        for seen in store.source_facts():
+            fact = msgspec.structs.replace(seen, partition=number)
+            targets[partition_of(fact.scope)].append((store.mark.next_offset - 1, fact))
+        for target, found in enumerate(targets):
+            if found:
+                offsets, facts = [offset for offset, _ in found], [fact for _, fact in found]
+                self.facts[target].append(encode_batch(FactBatch(number, store.newest_ms(), offsets, facts)))
+        if crash:
+            self.correlates[number] = self._correlate(number)
+        else:
+            self.contacts[number] += store.drain()
+
+    def aggregate(self, number: int, size: int, crash: bool = False) -> None:
+        """Add up some records of facts; then flush, or die before."""
+        store = self.aggregates[number]
+        first = store.mark.next_offset
+        for raw in self.facts[number][first : first + size]:
+            store.apply_batch(decode_batch(raw))
+            store.mark.next_offset += 1
+        if crash:
+            self.aggregates[number] = self._aggregate(number)
+        else:
+            store.drain_closed()
+            records = store.drain()
+            self.state[number] += records
+            self.reader.apply(records)
+
+    def catch_up(self) -> None:
+        """Take in everything that has arrived."""
+        for number in range(PARTITIONS):
+            self.correlate(number, len(self.events[number]))
+        for number in range(PARTITIONS):
+            self.aggregate(number, len(self.facts[number]))
+
+    def restart(self) -> None:
+        """Build everything anew from what was flushed."""
+        for number in range(PARTITIONS):
+            self.correlates[number], self.aggregates[number] = self._correlate(number), self._aggregate(number)
+        reader = FloorState(self.floor, wall_ms=lambda: self.now_ms)
+        reader.apply([record for kept in self.state for record in kept])
+        while not reader.settle(1_000):
+            pass
+        self.reader = reader
