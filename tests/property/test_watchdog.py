@@ -56,8 +56,14 @@ def test_what_is_stuck_is_closed_once_however_often_it_is_looked_at(
 
 
 def durable(floor: Watched) -> dict[Any, Any]:
-    """What can be read from a floor for ever. Panes are not: a closure a day later has them expire."""
-    return {key: value for key, value in picture(floor.aggregate).items() if "pane" not in key}
+    """What can be read from a floor for ever. Panes are not: a closure a day later has them expire; nor is since when
+    nothing has been known of an agent.
+    """
+    found = {key: value for key, value in picture(floor.aggregate).items() if "pane" not in key}
+    for key, value in found.items():
+        if "segments" in key:
+            found[key] = [segment for segment in value if segment.state != "unknown" or segment.logged_in]
+    return {key: value for key, value in found.items() if value}
 
 
 @settings(max_examples=100)
