@@ -1,6 +1,7 @@
 """A floor that is watched: events go in, time passes, and the watchdog's own events come back in."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
@@ -28,6 +29,7 @@ class Watched:
         self.aggregate = AggregateStore(self.floor)
         self.made: list[Event] = []
         self._offset = 0
+        self._written: tuple[list[Any], list[Any]] = ([], [])
         self.tell(*events)
 
     def tell(self, *events: Event) -> "Watched":
@@ -59,11 +61,12 @@ class Watched:
 
     def restart(self) -> "Watched":
         """Go on from what was written down."""
-        before = self.correlate, self.aggregate
         self.aggregate.pass_over(self._offset)
+        self._written[0].extend(self.correlate.drain())
+        self._written[1].extend(self.aggregate.drain())
         self.correlate, self.aggregate = CorrelateStore(self.floor), AggregateStore(self.floor)
-        self.correlate.load(before[0].drain())
-        self.aggregate.load(before[1].drain())
+        self.correlate.load(self._written[0])
+        self.aggregate.load(self._written[1])
         return self
 
     def totals(self, scope: str = "queue:sales") -> Totals:
