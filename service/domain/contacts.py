@@ -56,7 +56,7 @@ def code_of(event_id: str) -> int:
 
 
 ENDS: Final = frozenset({LegEnded, LegTransferred, LegWrapupStarted, LegWrapupEnded})
-"""Leg events that only follow an answer."""
+"""Leg events that only follow an answer; one that states the talk tells when that was."""
 
 
 class Contact:
@@ -222,7 +222,7 @@ class Contact:
             leg = Leg(event.leg_id or leg_id_of(event.visit_id, event.agent_id), event.agent_id, event.visit_id)
             record.legs.append(leg)
             self._only = None
-            if type(event) in ENDS and not record.visits:
+            if type(event) in ENDS and not record.visits and getattr(event, "talk_ms", None) is None:
                 found = (UNMATCHED,)
         learned = learn(leg, event)
         reach = FILL[type(event)](leg, event, at_ms)
