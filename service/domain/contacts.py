@@ -280,7 +280,15 @@ class Contact:
             facts += after
         else:
             say(before, after, facts)
+            if self.said_of_journey and before[1:] != after[1:]:
+                self._take_back_journey(visit, facts)
         self.said_of_visits[visit.visit_id] = after
+
+    def _take_back_journey(self, visit: Visit, facts: list[AnyFact]) -> None:
+        """How the visit left is told anew: what was added to that has to be added again, which `_say_journey` does."""
+        gone = tuple(fact for fact in self.said_of_journey if fact.visit_id == visit.visit_id)
+        say(gone, (), facts)
+        self.said_of_journey = tuple(fact for fact in self.said_of_journey if fact not in gone)
 
     def _say_journey(self, facts: list[AnyFact]) -> None:
         after = journey(self.record)

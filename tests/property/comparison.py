@@ -7,6 +7,7 @@ from typing import Any, Final
 from api.rollups import member_agents, member_queues, queues_view, team_view
 from api.views import WINDOW_KPIS, Views, read, read_agent
 from service.domain.kpis import Kind, Reading
+from service.domain.recent import RECENT_KEPT
 from service.domain.scopes import HISTOGRAM_EDGES_MS, AgentScope, QueueScope
 from service.domain.totals import Totals, total_of
 from service.domain.view import add_open_state, queues_served
@@ -80,6 +81,14 @@ class Comparison:
         for window, values in shown["windows"].items():
             self._note(f"{scope} {window}", values, truth.queue_window([queue_id], window, self.now_ms, level))
         self._lifetime(queue, level)
+        left = [stay for stay in truth.stays if stay.queue_id == queue_id and stay.outcome not in (None, "refused")]
+        if len(left) <= RECENT_KEPT:  # of more, those that were heard of last are kept
+            found = {
+                (visit.visit_id, visit.outcome, visit.queued_ms, visit.ended_ms, visit.wait_ms, visit.waited_before_ms)
+                for visit in queue.recent.slots.values()
+            }
+            expected = {(s.visit_id, s.outcome, s.arrival_ms, s.end_ms, s.wait_ms, s.before_ms) for s in left}
+            self._note(scope + " visits that left", {"visits": found}, {"visits": expected})
         for start_ms, end_ms in truth.intervals(scope, queue.intervals).items():
             for attribution in ("outcome", "arrival"):
                 kept = queue.intervals.get(start_ms)

@@ -9,7 +9,7 @@ from service.domain.contacts import Contact
 from service.domain.events import Event
 from service.domain.facts import CalledBack, OfferedAgain, WaitedBefore
 from service.domain.recent import RECENT_KEPT, RecentVisit, RecentVisits
-from tests.unit.domain.build import Story, event, net
+from tests.unit.domain.build import Story, aggregate, event, net
 
 FIRST = {"visit_id": "c/1", "queue_id": "sales"}
 SECOND = {"visit_id": "c/2", "queue_id": "service"}
@@ -46,6 +46,13 @@ def test_somebody_refused_at_first_is_offered_for_the_first_time_later() -> None
 def test_a_visit_that_its_contacts_end_closes_had_waited_before_as_well() -> None:
     hung_up = event("contact.ended", 60, disconnect_by="customer")
     assert ("WaitedBefore", "queue:service", 40_000) in journeys(Story(*MOVED[:3], hung_up))
+
+
+def test_how_long_a_contact_had_waited_before_outlives_a_correction_of_how_its_visit_left() -> None:
+    hung_up = event("contact.ended", 60, disconnect_by="customer")
+    really = event("visit.flowed_out", 60, visit_id="c/2", queue_id="service")
+    (left,) = aggregate([*MOVED[:3], hung_up, really], live=True).scopes.queues["queue:service"].recent.newest(None, 9)
+    assert (left.outcome, left.waited_before_ms) == ("flowed_out", 40_000)
 
 
 def callback(kind: str, seconds: float) -> Event:
