@@ -85,7 +85,7 @@ def _firsts(record: ContactRecord, leg: Leg, queue_id: str | None) -> tuple[bool
     earlier = [
         other for other in record.legs
         if other is not leg and not other.consult and (other_ms := _handled_ms(record, other)) is not None
-        and (other_ms, other.leg_id) < (end_ms, leg.leg_id)
+        and (other_ms, _name(other)) < (end_ms, _name(leg))
     ]  # fmt: skip
     return (
         not any(record.queue_of(other) == queue_id for other in earlier),
@@ -107,4 +107,9 @@ def _handled_ms(record: ContactRecord, leg: Leg) -> int | None:
 def _beginning(leg: Leg) -> tuple[int, str]:
     """Orders legs by when they began, however they arrived."""
     times = [at_ms for at_ms in (leg.offered_ms, leg.answered_ms, leg.end_ms()) if at_ms is not None]
-    return min(times, default=0), leg.leg_id
+    return min(times, default=0), _name(leg)
+
+
+def _name(leg: Leg) -> str:
+    """What orders legs of the same time: the feed's own id, whether it was told at first or later."""
+    return leg.named or leg.leg_id

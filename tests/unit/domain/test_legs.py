@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from service.domain.events import Event
+from service.domain.facts import Handled
 from tests.unit.domain.build import Story, event, ms
 
 QUEUED, ANSWERED = event("visit.queued", 0), event("visit.answered", 10, agent_id="1001")
@@ -227,6 +228,15 @@ def test_one_contact_is_one_handled_contact_when_its_end_ends_the_last_leg() -> 
 def test_two_legs_that_end_with_the_contact_are_one_handled_contact() -> None:
     story = told(event("leg.answered", 20, agent_id="1002"), event("contact.ended", 90))
     assert (story.totals().handled, story.totals().handled_contacts) == (2, 1)
+
+
+@pytest.mark.parametrize("answer_first", [False, True], ids=["in order", "the leg's name comes late"])
+def test_of_two_legs_that_end_at_once_the_same_is_first_whatever_was_heard_first(answer_first: bool) -> None:
+    begin = [event("leg.offered", 5, leg_id="L1"), ANSWERED]
+    ends = [event("leg.ended", 70, leg_id="L1"), event("leg.ended", 70, leg_id="a2", agent_id="1002", talk_ms=9_000)]
+    story = Story(QUEUED, *(reversed(begin) if answer_first else begin), *ends)
+    first = [f.talk_ms for f in story.net() if isinstance(f, Handled) and f.scope == QUEUE and f.first_of_contact]
+    assert first == [60_000]
 
 
 def test_a_missed_offer_that_was_ended_too_does_not_take_the_handled_contact() -> None:
