@@ -36,6 +36,7 @@ crash: $(VENV)/.installed-dev ## Run the long tests of failures, on both brokers
 
 lint: $(VENV)/.installed-dev ## Check style, types and import directions
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
@@ -24,6 +24,7 @@ DAY_MS = 24 * HOUR_MS
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 _BOOTSTRAP_TIMEOUT_MS = 10_000
 _SETTLE_SECONDS = 10
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def _create(admin: KafkaAdminClient, topics: Sequence[Topic], partitions: int, r
     wanted = [
         NewTopic(t.name, t.partitions or partitions, replication, None, {**t.settings, **durable}) for t in topics
     ]
-    answers = admin.create_topics(wanted, raise_errors=False)["topics"]
+    answers = _patiently(lambda: admin.create_topics(wanted, raise_errors=False)["topics"])
     # "exists" is no failure: two processes start at once, and the report shows what the other one made
     refused = [answer for answer in answers if answer["error_code"] not in (0, TopicAlreadyExistsError.errno)]
     if refused:
@@ -203,7 +204,23 @@ def _refuse_other_partitions(topics: Sequence[Topic], there: Mapping[str, TopicR
         )
 
 
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask again while a connection fails: the client may have chosen a broker that just died, though others live."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaConnectionError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
 def _describe(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[TopicReport]:
+    return _patiently(lambda: _describe_once(admin, topics))
+
+
+def _describe_once(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[TopicReport]:
     there = set(admin.list_topics())  # asked for by name, a missing topic would be created where brokers do that
     names = [topic.name for topic in topics if topic.name in there]
     found = {entry["name"]: entry["partitions"] for entry in admin.describe_topics(names)} if names else {}
