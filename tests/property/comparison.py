@@ -82,7 +82,8 @@ class Comparison:
             self._note(f"{scope} {window}", values, truth.queue_window([queue_id], window, self.now_ms, level))
         self._lifetime(queue, level)
         left = [stay for stay in truth.stays if stay.queue_id == queue_id and stay.outcome not in (None, "refused")]
-        if len(left) <= RECENT_KEPT:  # of more, those that were heard of last are kept
+        ids = {stay.visit_id for stay in left}  # a contact met again after it was forgotten has some of them twice
+        if len(ids) == len(left) <= RECENT_KEPT:  # of more, those that were heard of last are kept
             found = {
                 (visit.visit_id, visit.outcome, visit.queued_ms, visit.ended_ms, visit.wait_ms, visit.waited_before_ms)
                 for visit in queue.recent.slots.values()
