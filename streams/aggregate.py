@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import Future
 from collections.abc import Sequence
 from typing import Any
@@ -83,6 +84,7 @@ class Aggregate:
             wholesome = [index for index in wholesome if index not in poison]
             facts.offsets = [facts.offsets[index] for index in wholesome]
             facts.facts = [facts.facts[index] for index in wholesome]
+        writer.pace(int(time.time() * 1000) - facts.newest_ms)
         index = 0
         while index < len(facts.facts):
             before = store.pending_keys()

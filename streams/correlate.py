@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import Future
 from typing import Any
 from zlib import crc32
@@ -125,6 +126,7 @@ class Correlate:
                 await writer.ready()
                 before = store.pending_keys()
         sent += self._copy(tp.partition, store)
+        writer.pace(int(time.time() * 1000) - store.newest_ms())
         store.pass_over(batch.next_offset)
         sent += send_made(producer, store.take_made(), tp.partition, self._partitions)
         for seen in store.source_facts():

@@ -6,6 +6,7 @@ are read again by whoever gets the partitions next.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from types import FrameType
@@ -26,6 +27,11 @@ class BoundedWorker(Worker):
 
     app: FloorwalkerApp
     _deadline: threading.Timer | None = None
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Without Faust's spinner, for which every library's debug messages would be made where only warnings are asked
+        for.
+        """
 
     def install_signal_handlers(self) -> None:
         """Take signals as Python does, not the event loop: a deadline must also hold while that is busy."""

@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 # room for the RecordBatch's own bytes around keys and values
 DRAIN_BYTES = MAX_BATCH_BYTES - (MAX_BATCH_BYTES >> 3)
 
+BEHIND_TO_INTERVAL = 10
+LONGEST_INTERVAL = 0.5
+"""Seconds between the starts of two flushes at most, and what part of the arrears they are."""
+
 
 class Store(Protocol):
     """State of one partition, opaque to the table. Its mark must be written with every flush, as the last record."""
@@ -47,7 +51,7 @@ class Writer:
         self._app = app
         self._tp = tp
         self._store = store
-        self._min_interval = min_interval_ms / 1000
+        self._min_interval = self.flush_interval_seconds = min_interval_ms / 1000
         self._max_pending = max_pending
         self._events: list[EventT[Any]] = []
         self._facts: list[asyncio.Future[Any]] = []
@@ -107,6 +111,14 @@ class Writer:
         self._pending += max(1, changes)
         self._work.set()
 
+    def pace(self, behind_ms: int) -> None:
+        """Event time is so far behind the clock: let changes gather for a tenth of that, within limits.
+
+        Catching up, a key then is written once for many events, and what is shown is hardly older for it.
+        """
+        wanted = behind_ms / BEHIND_TO_INTERVAL / 1000
+        self.flush_interval_seconds = min(max(wanted, self._min_interval), LONGEST_INTERVAL)
+
     async def ready(self) -> None:
         """Wait until so little is pending that the next change still fits into a flush."""
         if self._pending >= self._max_pending:
@@ -127,7 +139,7 @@ class Writer:
                 return
             started = time.monotonic()
             await self._flush()
-            await self._pause(self._min_interval - (time.monotonic() - started))
+            await self._pause(self.flush_interval_seconds - (time.monotonic() - started))
 
     async def _pause(self, seconds: float) -> None:
         """Let changes gather, unless somebody waits for room already."""

@@ -19,6 +19,7 @@ from faust.types import TP
 
 from streams.contiguity import Contiguity
 from streams.fetches import Batch, take_batches
+from streams.writer import Writer
 
 SOURCE = TopicPartition("events", 0)
 
@@ -170,3 +171,29 @@ def test_an_exception_in_a_guarded_coroutine_ends_the_process_with_its_traceback
     assert done.returncode == 1
     assert "agent failed with KeyError" in done.stderr
     assert "raise KeyError('boom')" in done.stderr or "KeyError: 'boom'" in done.stderr
+
+
+class StillStore:
+    """A store with nothing to write."""
+
+    def load(self, records: Sequence[Any]) -> None:
+        """Nothing to learn."""
+
+    def drain(self, max_bytes: int) -> list[Any]:
+        """Nothing to write."""
+        return []
+
+    def touch(self, keys: Sequence[bytes]) -> None:
+        """Nothing to write again."""
+
+
+@pytest.mark.parametrize(
+    ("behind_ms", "seconds"), [(-500, 0.05), (0, 0.05), (400, 0.05), (2_000, 0.2), (86_400_000, 0.5)]
+)
+def test_changes_gather_for_a_tenth_of_the_arrears_and_no_longer_than_half_a_second(
+    behind_ms: int, seconds: float
+) -> None:
+    app: Any = None
+    writer = Writer(app, TP("cti.state", 0), StillStore())
+    writer.pace(behind_ms)
+    assert writer.flush_interval_seconds == pytest.approx(seconds)
