@@ -40,8 +40,8 @@ class Misrouted:
         if len(self._home) > KEYS_REMEMBERED:
             self._home.clear()
         home = self._home
-        if new := keys - home.keys():
-            home.update(partitions_of((key for key in new if key is not None), self._partitions))
+        if new := [key for key in keys if key is not None and key not in home]:
+            home.update(partitions_of(new, self._partitions))
         astray = {key for key in keys if key is None or home[key] != partition}
         if not astray:
             return ()
