@@ -32,7 +32,7 @@ class Reading:
     oldest_wait_ms: int | None = None
     staff: dict[str, int] | None = None
     expected_wait_ms: float | None = None
-    closed_with_abandonment: int | None = None
+    closed_with_abandonment: float | None = None
     login_seen: bool = True
     state_ms: int | None = None
     reason_kinds: Mapping[str, ReasonKind] = field(default_factory=dict)
