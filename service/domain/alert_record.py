@@ -38,8 +38,9 @@ class Acknowledged(Struct, frozen=True):
 class Alert(Struct, kw_only=True, omit_defaults=True):
     """One rule's alert about one scope; inactive is no alert at all.
 
-    `since_ms` is when the condition became true, `fired_ms` when it had been so for long enough; `episode` counts the
-    firings of this fingerprint, so that (fingerprint, episode) is told to a person once. Of the condition that holds
+    `since_ms` is when the condition became true, `fired_ms` when it had been so for long enough, `clear_since_ms` since
+    when it has been clear again while it still fires (None: it holds); `episode` counts the firings of this
+    fingerprint, so that (fingerprint, episode) is told to a person once. Of the condition that holds
     (with `all:` the first one): `value` and `threshold` in the KPI's own unit, `kpi` its name, `variant` which service
     level it is, `sample` the number of contacts behind it, `window` its time. None means: does not apply, or unknown.
     `inhibited_by` is the fingerprint of the alert that explains this one: while it is set, nobody is told.
@@ -54,6 +55,7 @@ class Alert(Struct, kw_only=True, omit_defaults=True):
     since_ms: int
     updated_ms: int
     fired_ms: int | None = None
+    clear_since_ms: int | None = None
     resolved_ms: int | None = None
     episode: int = 0
     kpi: str | None = None

@@ -1,0 +1,307 @@
+"""The evaluator: every rule over every scope it watches, as far as there is something new to find.
+
+Pure: the floor at one moment and the time go in, the alerts that changed come out. All it needs to go on after a
+restart are the alerts themselves.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from heapq import heappop, heappush
+from typing import Final, Protocol
+from zlib import crc32
+
+import msgspec
+
+from service.domain.alert_record import Acknowledged, Alert, CausePart, fingerprint_of
+from service.domain.alert_text import describe, link_of
+from service.domain.lifecycle import next_ms, step
+from service.domain.rules import ALL, NOTHING, RANK, Measured, Own, Rule, Values, judge, kind_of
+
+SLIDE_MS: Final[dict[str, int]] = {"agent": 60_000, "team": 60_000}
+"""How often a value that changes with time is looked at though nothing happens: as often as a pane ends."""
+
+QUEUE_SLIDE_MS: Final = 10_000
+WAITING_MS: Final = 1_000
+"""The same while somebody waits, since waits go over their threshold by themselves."""
+
+SERVICE_LEVEL: Final = "service_level"
+"""The kind of the rules whose alerts have their cause split."""
+
+Change = tuple[str, Alert | None]
+"""(fingerprint, alert); None: there is no such alert any more, and never was a firing one."""
+
+
+class FloorValues(Protocol):
+    """The floor as rules see it at one moment."""
+
+    def changed(self) -> Collection[str]:
+        """The scopes of which something changed since this was asked last; at first all there are."""
+
+    def labels(self, scope: str) -> Mapping[str, str]:
+        """Of queue, agent, site, team, channel and group those that the scope belongs to."""
+
+    def values(self, scope: str) -> Values:
+        """What is known of the scope."""
+
+    def is_open(self, scope: str) -> bool:
+        """Whether the scope has business hours now; without any, always."""
+
+    def someone_waits(self, scope: str) -> bool:
+        """Whether somebody waits there."""
+
+    def sources_of(self, scope: str) -> Sequence[str]:
+        """The sources without which nothing is known of the scope."""
+
+    def cause(self, alert: Alert) -> list[CausePart] | None:
+        """What the miss of a service-level alert is made of; None where that cannot be said."""
+
+
+class Evaluator:
+    """The alerts there are, and when to look at which scope again."""
+
+    def __init__(self, rules: Sequence[Rule], config_version: str = "") -> None:
+        self.alerts: dict[str, Alert] = {}
+        """Every alert by fingerprint, resolved ones included."""
+        self.last_ms = 0
+        """The moment of the newest evaluation."""
+        self._due: list[tuple[int, str]] = []
+        self._due_of: dict[str, int] = {}
+        self._frozen: set[str] = set()
+        self._again: set[str] = set()
+        self._of_scope: dict[str, list[Rule]] = {}
+        self.configure(rules, config_version)
+
+    def configure(self, rules: Sequence[Rule], config_version: str) -> None:
+        """Go on with other rules: alerts of rules that are gone end at the next tick, all others are looked at anew."""
+        self._rules = {rule.rule_id: rule for rule in rules}
+        ordered = sorted(rules, key=lambda rule: rule.inhibits is None)
+        self._by_kind: dict[str, list[Rule]] = {}
+        for rule in ordered:
+            self._by_kind.setdefault(rule.selector.kind, []).append(rule)
+        self._version = config_version
+        self._again |= self._of_scope.keys()
+        self._of_scope.clear()
+        self._new = True
+
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Take over what an evaluator before this one found."""
+        for alert in alerts:
+            self.alerts[alert.fingerprint] = alert
+            self.last_ms = max(self.last_ms, alert.updated_ms)
+
+    def acknowledge(self, fingerprint: str, acknowledged: Acknowledged) -> Alert | None:
+        """A person takes an alert in hand; the first one counts. None: no such alert fires, or it was so before."""
+        alert = self.alerts.get(fingerprint)
+        if alert is None or alert.state != "firing" or alert.acknowledged is not None:
+            return None
+        found = self.alerts[fingerprint] = msgspec.structs.replace(alert, acknowledged=acknowledged)
+        return found
+
+    def tick(self, now_ms: int, floor: FloorValues) -> list[Change]:
+        """Look at what changed or is due; what became of alerts by that. A tick that is not newer than the last one is
+        skipped.
+        """
+        if now_ms <= self.last_ms:
+            return []
+        self.last_ms = now_ms
+        look = _Look(self, floor, now_ms)
+        scopes = set(floor.changed())
+        if self._new:
+            self._new = False
+            scopes |= self._again
+            self._again.clear()
+            look.end_orphans()
+        scopes |= self._take_due(now_ms)
+        for scope in sorted(scopes, key=lambda scope: RANK.get(kind_of(scope), len(RANK))):
+            look.at(scope)
+        look.settle()
+        return list(look.changes.items())
+
+    def rule(self, alert: Alert) -> Rule | None:
+        """The alert's rule; None if it is gone."""
+        return self._rules.get(alert.rule)
+
+    def rules_of(self, scope: str, floor: FloorValues) -> list[Rule]:
+        """The rules that watch a scope, those that inhibit first."""
+        found = self._of_scope.get(scope)
+        if found is None:
+            labels = floor.labels(scope)
+            found = [rule for rule in self._by_kind.get(kind_of(scope), ()) if rule.selector.takes(scope, labels)]
+            self._of_scope[scope] = found
+        return found
+
+    @property
+    def version(self) -> str:
+        """The configuration that the rules are of."""
+        return self._version
+
+    def look_again(self, scope: str, due_ms: int) -> None:
+        """Have the scope looked at at that time, or earlier if something happens."""
+        self._due_of[scope] = due_ms
+        heappush(self._due, (due_ms, scope))
+
+    def freeze(self, scope: str) -> None:
+        """Note that the scope was not looked at, since nothing is known of it."""
+        self._frozen.add(scope)
+
+    def look_again_at_frozen(self, due_ms: int) -> None:
+        """Have what was not looked at, and what has an alert, looked at soon."""
+        active = {alert.scope for alert in self.alerts.values() if alert.state != "resolved"}
+        for scope in self._frozen | active:
+            self.look_again(scope, due_ms)
+        self._frozen.clear()
+
+    def _take_due(self, now_ms: int) -> set[str]:
+        found: set[str] = set()
+        while self._due and self._due[0][0] <= now_ms:
+            due_ms, scope = heappop(self._due)
+            if self._due_of.get(scope) == due_ms:
+                found.add(scope)
+        return found
+
+
+class _Closed:
+    """What is known of a scope outside its business hours: nothing."""
+
+    own = Own()
+
+    def measure(self, kpi: str, window: str | None) -> Measured:
+        """Undefined."""
+        return NOTHING
+
+
+_CLOSED: Final = _Closed()
+
+
+class _Look:
+    """One tick under way."""
+
+    def __init__(self, evaluator: Evaluator, floor: FloorValues, now_ms: int) -> None:
+        self._evaluator = evaluator
+        self._floor = floor
+        self._now_ms = now_ms
+        self.changes: dict[str, Alert | None] = {}
+        self._inhibitors = self._firing_inhibitors()
+        self._inhibitors_before = set(self._inhibitors)
+
+    def _firing_inhibitors(self) -> dict[str, tuple[Rule, Alert]]:
+        found = {}
+        for alert in self._evaluator.alerts.values():
+            rule = self._evaluator.rule(alert) if alert.told else None
+            if rule is not None and rule.inhibits is not None:
+                found[alert.fingerprint] = (rule, alert)
+        return found
+
+    def at(self, scope: str) -> None:
+        """Judge every rule that watches the scope."""
+        evaluator, now_ms = self._evaluator, self._now_ms
+        rules = evaluator.rules_of(scope, self._floor)
+        if not rules:
+            return
+        slide_ms = SLIDE_MS.get(kind_of(scope), QUEUE_SLIDE_MS)
+        if self._floor.someone_waits(scope):
+            slide_ms = WAITING_MS
+        values = self._floor.values(scope)
+        due_ms: int | None = None
+        for rule in rules:
+            for at_ms in self._rule_at(rule, scope, values, slide_ms):
+                if at_ms is not None and (due_ms is None or at_ms < due_ms):
+                    due_ms = at_ms
+        if due_ms is not None:
+            if due_ms == now_ms + slide_ms and slide_ms > WAITING_MS:  # scopes take turns instead of coming all at once
+                due_ms = now_ms + 1 + (crc32(scope.encode()) - now_ms) % slide_ms
+            evaluator.look_again(scope, max(due_ms, now_ms + 1))
+
+    def _rule_at(self, rule: Rule, scope: str, values: Values, slide_ms: int) -> tuple[int | None, int | None]:
+        """Judge one rule; when to look again by its values and by its alert."""
+        explained = self._inhibitor_of(rule, scope)
+        if explained is not None and explained[0].freezes:
+            self._evaluator.freeze(scope)
+            return None, None
+        if rule.business_hours and not self._floor.is_open(scope):
+            values = _CLOSED
+        verdict = judge(rule, values, self._now_ms, slide_ms)
+        name = fingerprint_of(rule.rule_id, scope)
+        before = self._evaluator.alerts.get(name)
+        if before is None and verdict.raised is None:
+            return verdict.due_ms, None
+        after = step(before, rule, scope, verdict, self._now_ms, quiet=explained is not None)
+        if after is not before:
+            self._put(name, rule, after)
+        return verdict.due_ms, next_ms(after, rule)
+
+    def _put(self, name: str, rule: Rule, alert: Alert | None) -> None:
+        self.changes[name] = alert
+        if alert is None:
+            del self._evaluator.alerts[name]
+            return
+        alert.labels = dict(self._floor.labels(alert.scope))
+        alert.annotations = {"runbook": f"docs/runbooks.md#{alert.rule}", "link": link_of(alert.scope)}
+        alert.config_version = self._evaluator.version
+        alert.message = describe(rule, alert)
+        if alert.state == "firing" and alert.kind == SERVICE_LEVEL and alert.clear_since_ms is None:
+            alert.cause = self._floor.cause(alert)
+        self._evaluator.alerts[name] = alert
+        if rule.inhibits is not None:
+            if alert.told:
+                self._inhibitors[name] = (rule, alert)
+            else:
+                self._inhibitors.pop(name, None)
+
+    def _inhibitor_of(self, rule: Rule, scope: str) -> tuple[Rule, Alert] | None:
+        """What explains an alert of the rule about the scope, if anything."""
+        if not self._inhibitors:
+            return None
+        labels = self._floor.labels(scope)
+        silent: dict[str, tuple[Rule, Alert]] = {}
+        for found in self._inhibitors.values():
+            other, alert = found
+            if not other.inhibits_rule(rule.rule_id):
+                continue
+            kind, _, name = alert.scope.partition(":")
+            if kind == "source":
+                silent[name] = found
+            elif alert.scope == scope or kind == ALL or (labels.get(kind) == name and kind_of(scope) != kind):
+                return found
+        sources = self._floor.sources_of(scope) if silent else ()
+        return silent[sources[0]] if sources and all(source in silent for source in sources) else None
+
+    def end_orphans(self) -> None:
+        """Alerts of rules that are gone, or no longer watch the scope, are over."""
+        for name, alert in list(self._evaluator.alerts.items()):
+            rule = self._evaluator.rule(alert)
+            if alert.state == "resolved" or (rule and rule in self._evaluator.rules_of(alert.scope, self._floor)):
+                if alert.state != "resolved":
+                    self._evaluator.look_again(alert.scope, self._now_ms)
+                continue
+            self._end(name, alert)
+
+    def _end(self, name: str, alert: Alert) -> None:
+        if alert.state == "pending" and not alert.episode:
+            self.changes[name] = None
+            del self._evaluator.alerts[name]
+            return
+        ended_ms = alert.resolved_ms if alert.state == "pending" else self._now_ms
+        self.changes[name] = self._evaluator.alerts[name] = msgspec.structs.replace(
+            alert, state="resolved", resolved_ms=ended_ms, clear_since_ms=None, inhibited_by=None,
+            updated_ms=self._now_ms,
+        )  # fmt: skip
+
+    def settle(self) -> None:
+        """Say of every active alert whether another one explains it, where that may have changed."""
+        if self._inhibitors.keys() == self._inhibitors_before and not self._inhibitors:
+            return
+        if self._inhibitors.keys() != self._inhibitors_before:
+            self._evaluator.look_again_at_frozen(self._now_ms + 1)
+        for name, alert in list(self._evaluator.alerts.items()):
+            rule = self._evaluator.rule(alert)
+            if alert.state == "resolved" or rule is None:
+                continue
+            found = self._inhibitor_of(rule, alert.scope)
+            if found is not None and found[0].freezes and alert.state == "pending":
+                self._end(name, alert)  # what it saw may have been the silence
+                continue
+            by = None if found is None else found[1].fingerprint
+            if by != alert.inhibited_by:
+                self.changes[name] = self._evaluator.alerts[name] = msgspec.structs.replace(
+                    alert, inhibited_by=by, updated_ms=self._now_ms
+                )

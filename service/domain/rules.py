@@ -1,0 +1,258 @@
+"""Rules: which scopes they watch, what they ask of their values, and what an answer means.
+
+A rule's condition is a tree of comparisons, each of one KPI or other measure in one window. What is measured comes from
+outside (`Values`), so the same rules run over the live floor and over the timelines of a rule test.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Final, Literal, Protocol
+
+from service.domain.alert_record import Severity
+
+Op = Literal["<", "<=", ">", ">=", "==", "!="]
+Base = Literal["number", "target", "threshold"]
+ScopeKind = Literal["source", "all", "site", "group", "channel", "team", "class", "queue", "agent"]
+
+RANK: Final[dict[str, int]] = {
+    "source": 0, "all": 1, "site": 2, "group": 3, "channel": 3, "team": 3, "class": 3, "queue": 4, "agent": 5,
+}  # fmt: skip
+"""What is evaluated, and inhibits, first."""
+
+ALL: Final = "all"
+"""The scope of everything."""
+
+CERTAIN_SHARE: Final = 0.5
+"""From this share of the minimum sample on, a ratio that is certainly on the wrong side is enough."""
+
+_Z: Final = 1.96
+_COMPARE: Final[dict[Op, Callable[[float, float], bool]]] = {
+    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
+}  # fmt: skip
+
+
+def kind_of(scope: str) -> str:
+    """The kind of a scope: what comes before the colon; of `all` it is the whole."""
+    return scope.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a scope's own service level says; None where it has none or merges several."""
+
+    target_ratio: float | None = None
+    threshold_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a value is compared with: a number, an offset from the scope's target ratio, or a multiple of its threshold
+    in seconds.
+    """
+
+    number: float
+    base: Base = "number"
+
+    def of(self, own: Own) -> float | None:
+        """The number for one scope; None where the scope has no such thing."""
+        if self.base == "number":
+            return self.number
+        if self.base == "target":
+            return None if own.target_ratio is None else own.target_ratio + self.number
+        return None if own.threshold_seconds is None else own.threshold_seconds * self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One value of one scope. `value` None: undefined. `sample`: contacts behind it; None: it needs none.
+
+    `grows`: it grows by one a second as long as nothing happens. `slides`: it may change as time passes; a value that
+    does neither changes by events alone.
+    """
+
+    value: float | None
+    sample: int | None = None
+    variant: str | None = None
+    grows: bool = False
+    slides: bool = True
+    ratio: bool = False
+
+
+NOTHING: Final = Measured(None)
+
+
+class Values(Protocol):
+    """What is known of one scope at one moment."""
+
+    own: Own
+
+    def measure(self, kpi: str, window: str | None) -> Measured:
+        """The value of a KPI or other measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One comparison. `clear`: the level at which it counts as over again; None: the same one.
+
+    `window` None: a value of the moment.
+    """
+
+    kpi: str
+    op: Op
+    level: Level
+    window: str | None = None
+    clear: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Holds if every part does."""
+
+    parts: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Holds if some part does."""
+
+    parts: tuple["Expression", ...]
+
+
+Expression = Condition | AllOf | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which scopes a rule watches: those of the kind that have one of the ids, if any are named, and all the labels."""
+
+    kind: str
+    ids: frozenset[str] = frozenset()
+    labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def takes(self, scope: str, labels: Mapping[str, str]) -> bool:
+        """Whether the scope, with these labels, is one of them."""
+        kind, _, name = scope.partition(":")
+        if kind != self.kind or (self.ids and name not in self.ids):
+            return False
+        return all(labels.get(label) in values for label, values in self.labels.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. Times in milliseconds; `min_sample` is asked of every value that has a sample.
+
+    `inhibits`: the rules whose alerts about the same scope, or about what it covers, nobody is told of while this one
+    fires; None: none, empty: all. `freezes`: such alerts do not end either, since nothing is known.
+    """
+
+    rule_id: str
+    severity: Severity
+    selector: Selector
+    when: Expression
+    kind: str = "threshold"
+    message: str = ""
+    for_ms: int = 0
+    keep_firing_ms: int = 0
+    min_sample: int = 0
+    business_hours: bool = False
+    inhibits: frozenset[str] | None = None
+    freezes: bool = False
+
+    def inhibits_rule(self, rule_id: str) -> bool:
+        """Whether alerts of that rule are explained by one of this."""
+        return self.inhibits is not None and rule_id != self.rule_id and (not self.inhibits or rule_id in self.inhibits)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A comparison that holds."""
+
+    condition: Condition
+    measured: Measured
+    level: float
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a rule finds of a scope: `raised` at the level of raising, `held` at that of clearing; None: it does not.
+
+    `due_ms`: when to look again though nothing happens; None: no need.
+    """
+
+    raised: Finding | None = None
+    held: Finding | None = None
+    due_ms: int | None = None
+
+
+def conditions(expression: Expression) -> list[Condition]:
+    """Every comparison in it, from left to right."""
+    if isinstance(expression, Condition):
+        return [expression]
+    return [leaf for part in expression.parts for leaf in conditions(part)]
+
+
+def judge(rule: Rule, values: Values, now_ms: int, slide_ms: int) -> Verdict:
+    """What the rule finds of the scope with these values; a value that slides is looked at again after `slide_ms`."""
+    verdict = Verdict()
+    measured: dict[Condition, Measured] = {}
+    for condition in conditions(rule.when):
+        found = measured[condition] = values.measure(condition.kpi, condition.window)
+        level = condition.level.of(values.own)
+        due_ms = None if level is None else _due_ms(found, condition, level, now_ms, slide_ms)
+        if due_ms is not None and (verdict.due_ms is None or due_ms < verdict.due_ms):
+            verdict.due_ms = due_ms
+    verdict.raised = _holds(rule.when, measured, values.own, rule.min_sample)
+    verdict.held = verdict.raised or _holds(rule.when, measured, values.own, None)
+    return verdict
+
+
+def _due_ms(found: Measured, condition: Condition, level: float, now_ms: int, slide_ms: int) -> int | None:
+    if found.value is None or not (found.grows or found.slides):
+        return None
+    if not found.grows:
+        return now_ms + slide_ms
+    over_ms = int((level - found.value) * 1000) + 1
+    return now_ms + over_ms if over_ms > 0 and condition.op in (">", ">=") else None
+
+
+def _holds(
+    expression: Expression, measured: Mapping[Condition, Measured], own: Own, min_sample: int | None
+) -> Finding | None:
+    """The first comparison that makes the expression true; `min_sample` None: by the levels of clearing."""
+    if isinstance(expression, AllOf):
+        found = [_holds(part, measured, own, min_sample) for part in expression.parts]
+        return found[0] if all(found) else None
+    if isinstance(expression, AnyOf):
+        parts = (_holds(part, measured, own, min_sample) for part in expression.parts)
+        return next((part for part in parts if part is not None), None)
+    value = measured[expression]
+    level = expression.level if min_sample is not None or expression.clear is None else expression.clear
+    number, shown = level.of(own), expression.level.of(own)
+    if value.value is None or number is None or shown is None or not _COMPARE[expression.op](value.value, number):
+        return None
+    if min_sample is not None and not _enough(value, number, expression.op, min_sample):
+        return None
+    return Finding(expression, value, shown)
+
+
+def _enough(found: Measured, level: float, op: Op, min_sample: int) -> bool:
+    """Whether the sample suffices: it is large enough, or half as large and the ratio certainly beyond the level."""
+    if found.sample is None or found.sample >= min_sample:
+        return True
+    if not found.ratio or found.value is None or found.sample < min_sample * CERTAIN_SHARE:
+        return False
+    low, high = wilson(found.value, found.sample)
+    return high < level if op in ("<", "<=") else low > level
+
+
+def wilson(ratio: float, sample: int) -> tuple[float, float]:
+    """The 95 % interval of a ratio seen in a sample (Wilson 1927); (0, 1) without a sample."""
+    if sample <= 0:
+        return 0.0, 1.0
+    z2 = _Z * _Z
+    ratio = min(max(ratio, 0.0), 1.0)
+    middle = (ratio + z2 / (2 * sample)) / (1 + z2 / sample)
+    half = _Z * sqrt(ratio * (1 - ratio) / sample + z2 / (4 * sample * sample)) / (1 + z2 / sample)
+    return middle - half, middle + half
