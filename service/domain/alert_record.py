@@ -10,21 +10,24 @@ from msgspec import Struct, field
 
 Severity = Literal["page", "warning", "info"]
 AlertState = Literal["pending", "firing", "resolved"]
-Part = Literal["volume", "handle_time", "staffing", "adherence"]
+Part = Literal["volume", "handle_time", "staffing", "adherence", "unexplained"]
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("page", "warning", "info")
 STATES: Final[tuple[AlertState, ...]] = ("pending", "firing", "resolved")
 
 
-class CausePart(Struct, frozen=True):
+class CausePart(Struct, frozen=True, omit_defaults=True):
     """What one part of the cause cost: contacts not served in time, and percentage points of service level.
 
-    The parts of an alert sum to its gap; a part that helped is negative.
+    The parts of an alert sum to its gap; a part that helped is negative. `text` says what was different. A part that
+    cannot be told is None, and `missing` says why.
     """
 
     part: Part
-    contacts: float
-    percentage_points: float
+    contacts: float | None
+    percentage_points: float | None
+    text: str = ""
+    missing: str | None = None
 
 
 class Acknowledged(Struct, frozen=True):
