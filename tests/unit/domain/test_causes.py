@@ -104,11 +104,9 @@ def test_the_heaviest_cause_comes_first_and_trifles_are_not_named():
         pytest.param(conditions(heads=(14, 0, 10)), {"adherence": NO_SCHEDULE}, id="nobody scheduled"),
         pytest.param(conditions(heads=(14, 12, None)), {"adherence": NO_STAFF}, id="staff unknown"),
         pytest.param(conditions(heads=(None, 12, 10)), {"staffing": NO_FORECAST}, id="no required heads"),
-        pytest.param(
-            conditions(heads=(None, None, 10)), {"staffing": NO_FORECAST, "adherence": NO_SCHEDULE}, id="only who is there"
-        ),
+        pytest.param(conditions(heads=(None, None, 10)), {"staffing": NO_FORECAST, "adherence": NO_SCHEDULE}, id="who"),
         pytest.param(conditions(heads=(None, None, None)), dict.fromkeys(PARTS, NO_STAFF), id="no staff at all"),
-        pytest.param(conditions(aht_ms=(None, None)), dict.fromkeys(PARTS, NOTHING_HANDLED), id="no handle time at all"),
+        pytest.param(conditions(aht_ms=(None, None)), dict.fromkeys(PARTS, NOTHING_HANDLED), id="no handle time"),
     ],
 )  # fmt: skip
 def test_a_part_that_cannot_be_told_says_why_and_the_rest_still_sums(changed, missing):
