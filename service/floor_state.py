@@ -27,6 +27,7 @@ from service.domain.view import (
     add_states,
     expected_wait_ms,
 )
+from service.expectations import Expectations
 from service.feed_status import FeedStatus, Latency
 from service.interval_history import IntervalHistory
 from service.staff_index import StaffIndex
@@ -66,6 +67,7 @@ class FloorState:
         self.floor = floor
         self.calendars = Calendars(floor)
         self.history = IntervalHistory(history_days)
+        self.expectations = Expectations(floor, self.calendars, self.history)
         self.feed = FeedStatus()
         self.latency = Latency()
         self.wall_ms = wall_ms
@@ -135,6 +137,8 @@ class FloorState:
                 (windows.panes if kind == b"p" else windows.intervals).changed(int(key.split(b"|", 2)[1]))
         elif kind in b"lt":
             self._live_changed(scope)
+        elif kind == b"f":
+            self.expectations.forget(scope)
         elif kind == b"o":
             self._source_changed(scope, int(key.split(b"|", 2)[1]))
         self.touch(scope)

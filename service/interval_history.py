@@ -23,6 +23,7 @@ class IntervalHistory:
         self._kept_ms = kept_days * DAY_MS
         self._scopes: dict[str, dict[int, bytes]] = {}
         self._newest_ms: dict[str, int] = {}
+        self._changes: dict[str, int] = {}
 
     def apply(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take over records of `cti.intervals`; None is a tombstone. A key that is not ours is passed over."""
@@ -36,6 +37,19 @@ class IntervalHistory:
         kept = self._scopes.get(scope, {})
         return [_decode(kept[start_ms]) for start_ms in sorted(kept) if since_ms <= start_ms < until_ms]
 
+    def at(self, scope: str, start_ms: int) -> ClosedInterval | None:
+        """The scope's interval that begins then; None if there is none, for instance since nothing happened."""
+        raw = self._scopes.get(scope, {}).get(start_ms)
+        return None if raw is None else _decode(raw)
+
+    def any_between(self, scope: str, since_ms: int, until_ms: int) -> bool:
+        """Whether the scope has an interval that begins in [since_ms, until_ms)."""
+        return any(since_ms <= start_ms < until_ms for start_ms in self._scopes.get(scope, {}))
+
+    def changes(self, scope: str) -> int:
+        """A number that grows with every change of the scope's intervals."""
+        return self._changes.get(scope, 0)
+
     def clear(self) -> None:
         """Forget everything, before reading from the start again."""
         self._scopes.clear()
@@ -43,6 +57,7 @@ class IntervalHistory:
 
     def _put(self, scope: str, start_ms: int, value: bytes | None) -> None:
         kept = self._scopes.setdefault(scope, {})
+        self._changes[scope] = self._changes.get(scope, 0) + 1
         if value is None:
             kept.pop(start_ms, None)
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from service.domain.agent_watch import AgentWatch
+from service.domain.buckets import INTERVALS_KEPT_MS
 from service.domain.errors import FactFailed
 from service.domain.events import Event
 from service.domain.facts import (
@@ -16,6 +17,7 @@ from service.domain.facts import (
     Answered,
     CalledBack,
     FactBatch,
+    Forecast,
     Handled,
     Left,
     LegMoved,
@@ -77,6 +79,7 @@ class AggregateStore(StateFeed):
             OfferedAgain: self._offered_again,
             WaitedBefore: self._waited_before,
             CalledBack: self._called_back,
+            Forecast: self._forecast,
         }
 
     def apply_batch(self, batch: FactBatch) -> int:
@@ -258,6 +261,20 @@ class AggregateStore(StateFeed):
         visit = self._recent(fact)
         if visit is not None:
             visit.callback = fact.state if fact.sign > 0 else None
+
+    def _forecast(self, fact: Forecast) -> None:
+        """Keep the forecast if none of a higher order begins at the same time; what lies far back goes."""
+        scope = self._known[fact.scope]
+        oldest_ms = self._reached_ms - INTERVALS_KEPT_MS if self._live else 0
+        if fact.end_ms <= oldest_ms:
+            return
+        kept = scope.forecasts.get(fact.start_ms)
+        if kept is None or kept.order < fact.order:
+            scope.forecasts[fact.start_ms] = fact
+            self._dirty_forecasts.add((fact.start_ms, scope))
+        for start_ms in [start for start, old in scope.forecasts.items() if old.end_ms <= oldest_ms]:
+            del scope.forecasts[start_ms]
+            self._dirty_forecasts.add((start_ms, scope))
 
     def _refused(self, fact: Refused) -> None:
         scope = self._known[fact.scope]

@@ -85,6 +85,7 @@ class Buckets:
         self._dirty_intervals: dict[tuple[int, Scope], Interval] = {}
         self._dirty_stretches: set[tuple[int, AgentScope]] = set()
         self._dirty_live: set[Scope] = set()
+        self._dirty_forecasts: set[tuple[int, QueueScope]] = set()
         self._dirty_recent: set[tuple[int, QueueScope]] = set()
         self._dirty_sources: set[tuple[str, int]] = set()
         self._gone: set[tuple[str, int, str]] = set()

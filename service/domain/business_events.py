@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, Id, State, Text
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
+Amount = Annotated[float, Meta(ge=0)]
 
 
 class CallbackEvent(ContactEvent, kw_only=True, gc=False):
@@ -71,15 +72,22 @@ class ActivityException(AgentEvent, kw_only=True, tag="activity.exception", gc=F
 
 
 class ForecastPublished(Event, kw_only=True, tag="forecast.published", gc=False):
-    """Expected volume and handle time of one queue's interval."""
+    """Expected volume and handle time of one queue in [start_ms, end_ms), which need not be one of its intervals.
+
+    Where forecasts overlap, that of the highest `version` counts; of equal ones, the one published last.
+    """
 
     queue_id: Id
     start_ms: int
     end_ms: int
-    volume: float
+    volume: Amount
     aht_ms: DurationMs
-    required_agents: float | None = None
+    required_agents: Amount | None = None
     version: int = 0
+
+    def __post_init__(self) -> None:
+        if self.start_ms >= self.end_ms:
+            raise ValueError("start_ms must be before end_ms")
 
 
 class CampaignEvent(Event, kw_only=True, gc=False):

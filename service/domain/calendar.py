@@ -61,6 +61,11 @@ class Calendar:
         local += timedelta(minutes=self.site.day_starts_at_minutes)
         return _to_ms(local.astimezone(UTC))
 
+    def days_before_ms(self, at_ms: int, days: int) -> int:
+        """When clocks showed the same local time so many days before; one that was skipped is an hour later."""
+        local = datetime.fromtimestamp(at_ms / 1000, self._zone)
+        return _to_ms((local - timedelta(days=days)).replace(fold=0).astimezone(UTC))
+
     def _index(self, at_ms: int) -> int:
         """Position of the day of `at_ms`, after making sure that it and its successor are known."""
         starts = self._starts

@@ -54,8 +54,10 @@ def _invalid(message: str) -> InvalidEvent:
         name = found.group(1) if found else "?"
         return InvalidEvent("missing_field", name)
     where = _PATH.search(message)
-    if where is None:  # nothing in the record is wrong, but the record itself: it is an array, a number, a text
+    if where is None and message.startswith("Expected"):  # the record itself is wrong: an array, a number, a text
         return InvalidEvent("bad_json", message)
+    if where is None:  # fields that do not go together
+        return InvalidEvent("bad_field", message)
     field = where.group(1)
     if field == "type":
         return InvalidEvent("unknown_type", message)

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from service.domain import state_keys as keys
 from service.domain.agent_inputs import agent_input
 from service.domain.amending import amend
-from service.domain.business_events import AgentMovedOn, CustomerClassChanged, SourceSnapshot
+from service.domain.business_events import AgentMovedOn, CustomerClassChanged, ForecastPublished, SourceSnapshot
 from service.domain.codec import TYPE_OF, decode_event
 from service.domain.contact_record import ContactRecord
 from service.domain.contact_watch import ContactWatch
@@ -24,7 +24,7 @@ from service.domain.contacts_kept import KeptContacts, SourceState
 from service.domain.customers import ContactCustomer, Customers
 from service.domain.errors import DUPLICATE, LATE, SKEW, SYNTHETIC, InvalidEvent, check_time
 from service.domain.events import AgentEvent, ContactEvent, Event
-from service.domain.facts import AnyFact, SourceSeen
+from service.domain.facts import AnyFact, Forecast, SourceSeen
 from service.domain.forced import CLOSES
 from service.domain.reconcile import Reconciliation, agent_snapshots, forwarded, left_behind
 from service.domain.settings import Floor
@@ -113,6 +113,8 @@ class CorrelateStore:
         if isinstance(event, SourceSnapshot):
             self._made.append((EVERYWHERE, forwarded(event)))
             self._made += [(BY_KEY, agent) for agent in agent_snapshots(event)]
+        if isinstance(event, ForecastPublished):
+            return [_forecast(event, at_ms)]
         return self._class_changed(event, at_ms, source) if isinstance(event, CustomerClassChanged) else []
 
     def _synthetic(self, event: Event) -> list[AnyFact]:
@@ -291,3 +293,11 @@ class CorrelateStore:
         self._extra_weight = 0
         self._marked = False
         return records
+
+
+def _forecast(event: ForecastPublished, at_ms: int) -> Forecast:
+    order = (event.version, at_ms, event.event_id)
+    return Forecast(
+        "queue:" + event.queue_id, event.start_ms, event.end_ms, order, event.volume, event.aht_ms,
+        event.required_agents,
+    )  # fmt: skip

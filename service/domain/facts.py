@@ -157,8 +157,22 @@ class CalledBack(Fact, array_like=True, frozen=True, tag=13, gc=False):
     state: str
 
 
+class Forecast(Struct, array_like=True, frozen=True, tag=19, gc=False):
+    """What is expected of a queue in [start_ms, end_ms). The highest `order` counts: (version, when it was published,
+    event id). `required_agents` None: the forecast does not say.
+    """
+
+    scope: str
+    start_ms: int
+    end_ms: int
+    order: tuple[int, int, str]
+    volume: float
+    aht_ms: int
+    required_agents: float | None
+
+
 Additive = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | OfferedAgain | WaitedBefore | CalledBack
-AnyFact = Additive | LegMoved | AgentInput | SourceSeen
+AnyFact = Additive | LegMoved | AgentInput | SourceSeen | Forecast
 
 
 class FactBatch(Struct, array_like=True, gc=False):

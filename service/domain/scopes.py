@@ -13,9 +13,20 @@ from msgspec import Struct, field
 from service.domain.agents import AgentRecord, AgentTimeline
 from service.domain.calendar import Calendar
 from service.domain.capacity import SharedTimeline
-from service.domain.facts import SourceSeen
+from service.domain.facts import Forecast, SourceSeen
 from service.domain.recent import RecentVisit, RecentVisits
-from service.domain.state_keys import INTERVAL, LIVE, PANE, RECENT, SOURCE, STRETCHES, WAITING, decode_key, parts_of
+from service.domain.state_keys import (
+    FORECAST,
+    INTERVAL,
+    LIVE,
+    PANE,
+    RECENT,
+    SOURCE,
+    STRETCHES,
+    WAITING,
+    decode_key,
+    parts_of,
+)
 from service.domain.steps import NOT_NOTED, Stretches
 from service.domain.totals import Totals, bump, total_of
 
@@ -127,7 +138,7 @@ class _Scope:
 class QueueScope(_Scope):
     """The state of one queue, or of one customer class in it (`customer_class` None: of all together)."""
 
-    __slots__ = ("customer_class", "live", "queue_id", "recent", "waiting")
+    __slots__ = ("customer_class", "forecasts", "live", "queue_id", "recent", "waiting")
     pane_ms = QUEUE_PANE_MS
     is_agent = False
 
@@ -136,6 +147,8 @@ class QueueScope(_Scope):
         self.customer_class, self.queue_id = parts_of(scope)
         self.waiting: dict[str, Waiting] = {}
         self.recent = RecentVisits()
+        self.forecasts: dict[int, Forecast] = {}
+        """By their start."""
         self.live = QueueLive()
 
 
@@ -206,6 +219,7 @@ DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     "recent": msgspec.msgpack.Decoder(RecentVisit),
     "stretches": msgspec.msgpack.Decoder(Stretches),
     "source": msgspec.msgpack.Decoder(SourceSeen),
+    "forecast": msgspec.msgpack.Decoder(Forecast),
 }
 
 
@@ -250,6 +264,9 @@ class Scopes:
             return scope
         if kind == RECENT:
             self.queue(scope).recent.put(int(bucket), None if value is None else DECODERS["recent"].decode(value))
+            return scope
+        if kind == FORECAST:
+            _put(self.queue(scope).forecasts, int(bucket), value, "forecast")
             return scope
         if kind not in (PANE, INTERVAL, LIVE, STRETCHES):
             return None

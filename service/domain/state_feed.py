@@ -66,7 +66,7 @@ class StateFeed(Buckets):
         return (
             len(self._dirty_panes) + len(self._dirty_intervals) + len(self._dirty_stretches) + len(self._dirty_live)
             + len(self._dirty_visits) + len(self._new_visits) + len(self._dirty_recent) + len(self._dirty_sources)
-            + len(self._gone)
+            + len(self._dirty_forecasts) + len(self._gone)
         )  # fmt: skip
 
     def drain_closed(self) -> list[ClosedInterval]:
@@ -106,6 +106,8 @@ class StateFeed(Buckets):
             self._dirty_stretches.add((bucket, scope))
         elif kind == keys.RECENT:
             self._dirty_recent.add((bucket, scope))
+        elif kind == keys.FORECAST:
+            self._dirty_forecasts.add((bucket, scope))
         elif kind == keys.PANE and bucket in scope.panes:
             self._dirty_panes[bucket, scope] = scope.panes[bucket]
         elif kind == keys.INTERVAL and bucket in scope.intervals:
@@ -137,6 +139,10 @@ class StateFeed(Buckets):
         for slot, queue in self._dirty_recent:
             left = queue.recent.slots.get(slot)
             records.append((_prefix(keys.RECENT, slot) + queue.key, None if left is None else _encode(left)))
+        for start_ms, queue in self._dirty_forecasts:
+            forecast = queue.forecasts.get(start_ms)
+            key = _prefix(keys.FORECAST, start_ms) + queue.key
+            records.append((key, None if forecast is None else _encode(forecast)))
         for source, partition in self._dirty_sources:
             records.append(
                 (keys.encode_key(keys.SOURCE, partition, source), _encode(self.scopes.sources[source, partition]))
@@ -152,6 +158,7 @@ class StateFeed(Buckets):
             dirty.clear()
         for noted in (self._dirty_stretches, self._dirty_live, self._dirty_recent, self._dirty_sources, self._gone):
             noted.clear()
+        self._dirty_forecasts.clear()
         for scope in self._warm:
             scope.cool()
         self._warm.clear()

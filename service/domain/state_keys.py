@@ -12,6 +12,7 @@ WAITING: Final = "w"
 STRETCHES: Final = "t"
 SOURCE: Final = "o"
 RECENT: Final = "v"
+FORECAST: Final = "f"
 MARK: Final = "m"
 
 
