@@ -13,6 +13,7 @@ from service.config_sections import (
     ChannelConfig,
     DefaultsConfig,
     QueueConfig,
+    ReturnHours,
     Seconds,
     ServiceLevelConfig,
     SiteConfig,
@@ -42,6 +43,7 @@ class Config(Section):
     interval: str = "15m"
     contact_linger_seconds: Seconds = 900
     max_skew_seconds: Seconds = 60
+    return_window_hours: ReturnHours = 24
     watchdog: WatchdogConfig = WatchdogConfig()
     settings: ProcessSettings = ProcessSettings()
     _warnings: tuple[str, ...] = PrivateAttr(default=())
@@ -90,6 +92,7 @@ class Config(Section):
             default_site=default_site.site(self.single_site or domain.DEFAULT_SITE),
             reason_kinds=dict(self.not_ready_reasons),
             interval_ms=parse_interval_ms(self.interval),
+            return_window_ms=round(self.return_window_hours * 3_600_000),
             watchdog=self.watchdog.watchdog(),
         )
 

@@ -16,6 +16,9 @@ from service.domain.events import Channel
 from service.timetext import parse_minutes_of_day, parse_moment_ms, parse_zone
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+ReturnHours = Annotated[float, Field(gt=0, le=47, allow_inf_nan=False)]
+"""A contact is told of the one that follows it while its interval is kept, which is 48 hours."""
+
 ThresholdSeconds = Annotated[float, Field(gt=0, le=31 * 86_400, allow_inf_nan=False)]
 
 

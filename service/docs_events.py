@@ -147,8 +147,10 @@ def kpis_text() -> str:
         "Reports, windows and intervals of agents and teams also have `not_ready_seconds_by_reason`, which adds up to",
         "`not_ready_seconds`; `unstated` stands for no reason. How a reason counts in the shrinkage ratios is said in",
         "the configuration by `not_ready_reasons`. They take login time for paid time while no schedule is known; time",
-        "not ready beyond it is left out, of external reasons first. `fcr_ratio` and `repeat_ratio` need the",
-        "customer's history over days and come with the scope `customer`.", "",
+        "not ready beyond it is left out, of external reasons first.", "",
+        "`fcr_ratio` and `repeat_ratio` follow customers (`customer_ref`) through all queues: a contact counts in the",
+        "queue it entered first, in the interval of its arrival, and may still change there when the customer comes",
+        "again within `return_window_hours` (24, at most 47). Of a customer the last 32 contacts are known.", "",
         "| name | 中文 | unit | scopes | better | gauge | meaning |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for kpi in KPIS:

@@ -12,19 +12,20 @@ from faust.types import TP, StreamT
 
 from service.domain.aggregate import AggregateStore
 from service.domain.errors import FactFailed
-from service.domain.facts import FactBatch, decode_batch, encode_batch
+from service.domain.facts import FactBatch, decode_batch, encode_batch, following_offset, following_partition
 from streams import dead_letters
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
 from streams.fetches import RawRecord
 from streams.poison import Poisoned, Quarantine
 from streams.producer import BatchProducer
+from streams.router import FACTS, FactRouter
 from streams.tables import BatchTable
 from streams.telemetry import Telemetry
 from streams.transport import batch_of, batches
 from streams.writer import Writer
 
-FACTS, INTERVALS = "cti.facts", "cti.intervals"
+INTERVALS = "cti.intervals"
 
 PART_KEYS = 1000
 """Keys of the state that facts may change before a flush may be cut: with the writer's limit, the size of a flush."""
@@ -43,8 +44,11 @@ def send_closed(producer: BatchProducer, store: AggregateStore) -> list[Future[A
 class Aggregate:
     """The stage: `run` is the agent."""
 
-    def __init__(self, app: FloorwalkerApp, table: BatchTable[AggregateStore], telemetry: Telemetry) -> None:
-        """`table` is the state."""
+    def __init__(
+        self, app: FloorwalkerApp, table: BatchTable[AggregateStore], partitions: int, telemetry: Telemetry
+    ) -> None:
+        """`table` is the state; all topics have so many `partitions`."""
+        self._partitions = partitions
         self._producer = app.batch_producer
         self._table = table
         self._telemetry = telemetry
@@ -94,8 +98,19 @@ class Aggregate:
                 raise self._poisoned(tp, record, facts, wholesome, failed) from failed.__cause__
             if index == len(facts.facts):
                 store.pass_over(record.offset + 1)
-            writer.add(None, send_closed(self._producer, store), store.pending_keys() - before)
+            sent = [*send_closed(self._producer, store), *self._send_following(tp, record, store)]
+            writer.add(None, sent, store.pending_keys() - before)
             await writer.ready()
+
+    def _send_following(self, tp: TP, record: RawRecord, store: AggregateStore) -> list[Future[Any]]:
+        """Send the facts that follow from those of the record which were just applied."""
+        following = store.take_following()
+        if not following:
+            return []
+        router = FactRouter(following_partition(tp.partition), self._partitions)
+        for index, fact in following:
+            router.add(following_offset(record.offset, index), [fact])
+        return router.send(self._producer, 0)
 
     def _unreadable(self, tp: TP, record: RawRecord, error: Exception) -> list[Future[Any]]:
         if record.offset < self._quarantine.told(tp):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from asyncio import Future
 from typing import Any
-from zlib import crc32
 
 import msgspec
 from faust.types import TP, EventT, StreamT
@@ -13,61 +12,21 @@ from faust.types import TP, EventT, StreamT
 from service.domain.codec import encode_event, record_key
 from service.domain.correlate import CorrelateStore
 from service.domain.errors import InvalidEvent
-from service.domain.facts import AnyFact, FactBatch, encode_batch
 from streams import dead_letters
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
 from streams.fetches import RawRecord
 from streams.misrouted import COPIED_FROM, EVENTS, Misrouted
 from streams.poison import Poisoned, Quarantine
-from streams.producer import BatchProducer
+from streams.router import FactRouter
 from streams.synthetic import send_made
 from streams.tables import BatchTable
 from streams.telemetry import Telemetry
 from streams.transport import batch_of, batches
 from streams.writer import Writer
 
-FACTS = "cti.facts"
-
 PART = 256
 """Events applied before a flush may be cut; a mark is valid between any two events."""
-
-
-def partition_of(scope: str, partitions: int) -> int:
-    """The partition of `cti.facts` and `cti.state` that a scope belongs to."""
-    return crc32(scope.encode()) % partitions
-
-
-class FactRouter:
-    """Facts of one source partition on their way, sorted by target partition."""
-
-    def __init__(self, source: int, partitions: int) -> None:
-        """Nothing to send yet."""
-        self._source = source
-        self._partitions = partitions
-        self._target: dict[str, int] = {}
-        self._batches: dict[int, FactBatch] = {}
-
-    def add(self, offset: int, facts: list[AnyFact]) -> None:
-        """Take the facts that the record at `offset` gave."""
-        for fact in facts:
-            scope = fact.scope
-            target = self._target.get(scope)
-            if target is None:
-                target = self._target[scope] = partition_of(scope, self._partitions)
-            batch = self._batches.get(target)
-            if batch is None:
-                batch = self._batches[target] = FactBatch(self._source, 0, [], [])
-            batch.offsets.append(offset)
-            batch.facts.append(fact)
-
-    def send(self, producer: BatchProducer, newest_ms: int) -> list[Future[Any]]:
-        """Send what was added, one record a target, and begin anew; event time has come to `newest_ms`."""
-        for batch in self._batches.values():
-            batch.newest_ms = newest_ms
-        sent = [producer.send_facts(FACTS, to, encode_batch(batch)) for to, batch in self._batches.items()]
-        self._batches.clear()
-        return sent
 
 
 class Correlate:

@@ -18,9 +18,10 @@ from service.domain.errors import InvalidEvent
 from streams import dead_letters
 from streams.aggregate import Aggregate
 from streams.batch_app import FloorwalkerApp
-from streams.correlate import FACTS, Correlate
+from streams.correlate import Correlate
 from streams.crash import crash_on_error
 from streams.misrouted import EVENTS
+from streams.router import FACTS
 from streams.synthetic import at_home
 from streams.tables import BatchTable
 from streams.telemetry import Telemetry
@@ -87,7 +88,7 @@ def add_processors(
     app.tables.add(state)
     correlate = Correlate(app, contacts, partitions, telemetry)
     app.agent(_raw_topic(app, EVENTS), name="correlate")(crash_on_error(correlate.run))
-    aggregate = Aggregate(app, state, telemetry)
+    aggregate = Aggregate(app, state, partitions, telemetry)
     app.agent(_raw_topic(app, FACTS), name="aggregate")(crash_on_error(aggregate.run))
     add_watch(app, contacts, state, partitions)
     for topic, adapter in native.items():

@@ -19,9 +19,9 @@ from service.errors import FailedError, UsageError
 from service.settings import ProcessSettings
 from service.topics import TOPICS, Topic, describe_topics
 from streams.batch_app import FloorwalkerApp
-from streams.correlate import FACTS
 from streams.misrouted import EVENTS
 from streams.processors import CONTACTS, STATE, add_processors
+from streams.router import FACTS
 from streams.settings import floorwalker_app
 from streams.shutdown import BoundedWorker
 from streams.telemetry import Telemetry

@@ -24,7 +24,9 @@ from service.domain.facts import (
     Offered,
     OfferedAgain,
     Rang,
+    Reached,
     Refused,
+    Returned,
     SourceSeen,
     WaitedBefore,
 )
@@ -64,6 +66,8 @@ class AggregateStore(StateFeed):
         super().__init__(floor, partition, partitions, live, from_ms, to_ms)
         self._change = Change(self._add_time)
         self._moving: AgentScope = AgentScope("")
+        self._follows: list[Returned] = []
+        self._following: list[tuple[int, Returned]] = []
         self._watch = None if floor.watchdog is None else AgentWatch(floor, floor.watchdog)
         self._apply: dict[type, Callable[[Any], None]] = {
             Offered: self._offered,
@@ -80,6 +84,8 @@ class AggregateStore(StateFeed):
             WaitedBefore: self._waited_before,
             CalledBack: self._called_back,
             Forecast: self._forecast,
+            Reached: self._reached,
+            Returned: self._returned,
         }
 
     def apply_batch(self, batch: FactBatch) -> int:
@@ -119,12 +125,15 @@ class AggregateStore(StateFeed):
 
     def _apply_range(self, batch: FactBatch, start: int, stop: int, applied: int) -> None:
         """Apply the facts from `start` to before `stop` with an offset beyond `applied`. Raises FactFailed."""
-        apply, index = self._apply, start
+        apply, index, follows = self._apply, start, self._follows
         try:
             for index, offset in enumerate(batch.offsets[start:stop], start):
                 if offset > applied:
                     fact = batch.facts[index]
                     apply[type(fact)](fact)
+                    if follows:
+                        self._following += [(index, following) for following in follows]
+                        follows.clear()
         except Exception as error:
             raise FactFailed(index) from error
 
@@ -137,8 +146,18 @@ class AggregateStore(StateFeed):
         return [] if self._watch is None else self._watch.stuck(self.scopes.agents.values(), now_ms)
 
     def apply(self, fact: Any) -> None:
-        """Apply one fact without a mark (reports)."""
+        """Apply one fact, and what follows from it, without a mark (reports)."""
         self._apply[type(fact)](fact)
+        while self._follows:
+            self._returned(self._follows.pop())
+
+    def take_following(self) -> list[tuple[int, Returned]]:
+        """Facts that follow from those applied since the last call, each with the index of the fact it follows from.
+
+        They are to be sent to their own partitions before the state is flushed, as `following_offset` numbers them.
+        """
+        found, self._following = self._following, []
+        return found
 
     def _offered(self, fact: Offered) -> None:
         scope = self._known[fact.scope]
@@ -275,6 +294,17 @@ class AggregateStore(StateFeed):
         for start_ms in [start for start, old in scope.forecasts.items() if old.end_ms <= oldest_ms]:
             del scope.forecasts[start_ms]
             self._dirty_forecasts.add((start_ms, scope))
+
+    def _reached(self, fact: Reached) -> None:
+        self._follows += self._returning.change(fact, self._floor.return_window_ms, self._reached_ms)
+
+    def _returned(self, fact: Returned) -> None:
+        for totals in self._buckets(self._known[fact.scope], fact.at_ms, fact.arrival_ms):
+            totals.identified += fact.sign
+            if fact.returned:
+                totals.returned += fact.sign
+            if fact.followed:
+                totals.followed += fact.sign
 
     def _refused(self, fact: Refused) -> None:
         scope = self._known[fact.scope]

@@ -99,7 +99,7 @@ class Buckets:
         rest.
         """
         newest = self.mark.newest_ms
-        if newest_ms > newest.get(source, 0):
+        if source >= 0 and newest_ms > newest.get(source, 0):
             newest[source] = newest_ms
             slowest_ms = min(newest.values()) if len(newest) == self._partitions else 0
             self._reached_ms = max(slowest_ms, max(newest.values()) - SKEW_KEPT_MS)

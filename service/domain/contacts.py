@@ -26,8 +26,8 @@ from service.domain.events import (
     VisitEvent,
     VisitQueued,
 )
-from service.domain.facts import Additive, AnyFact, say
-from service.domain.journey import JourneyFact, call_back, journey
+from service.domain.facts import Additive, AnyFact, Reached, say
+from service.domain.journey import JourneyFact, call_back, journey, reached
 from service.domain.leg_context import LegContext, context_of
 from service.domain.leg_events import BEGINNING, END, FILL, NOTHING, learn
 from service.domain.leg_facts import LegFacts, leg_facts, say_changed, say_end, say_new
@@ -65,7 +65,8 @@ class Contact:
     """
 
     __slots__ = (
-        "_class_facts", "_only", "lined_up", "record", "said_of_journey", "said_of_legs", "said_of_visits",
+        "_class_facts", "_only", "_said_of_customer", "lined_up", "record", "said_of_journey", "said_of_legs",
+        "said_of_visits",
     )  # fmt: skip
 
     def __init__(self, record: ContactRecord) -> None:
@@ -77,6 +78,7 @@ class Contact:
         self._only: LegFacts | None = None
         self._class_facts: list[Additive] = []
         self.said_of_journey: tuple[JourneyFact, ...] = ()
+        self._said_of_customer: tuple[Reached, ...] = ()
         if record.visits or record.legs:
             for visit in record.visits:
                 self.said_of_visits[visit.visit_id] = self._facts_of_visit(visit)
@@ -84,6 +86,7 @@ class Contact:
             self.said_of_journey = journey(record)
             if record.customer is not None:
                 self._class_facts = self._facts_of_classes()
+                self._said_of_customer = reached(record)
 
     def apply(self, event: ContactEvent, at_ms: int, floor: Floor, facts: list[AnyFact]) -> Findings:
         """Fill the event in, add what changes to `facts`, and return what was found odd about the event.
@@ -325,7 +328,7 @@ class Contact:
         self._only = said[0] if len(legs) == 1 and record.ended_ms is None else None
 
     def say_classes(self, customers: Customers, facts: list[AnyFact]) -> None:
-        """Say what changed for the classes of the contact's customer, of whom something was told."""
+        """Say what changed for the contact's customer, of whom something was told, and for the classes."""
         record = self.record
         customer = record.customer
         if customer is None:
@@ -339,6 +342,10 @@ class Contact:
         after = self._facts_of_classes()
         facts += changed(self._class_facts, after)
         self._class_facts = after
+        reaching = reached(record)
+        if reaching != self._said_of_customer:
+            say(self._said_of_customer, reaching, facts)
+            self._said_of_customer = reaching
 
     def _facts_of_classes(self) -> list[Additive]:
         """What is said of visits and legs, once more for the class each has."""

@@ -6,7 +6,7 @@ bucket a fact belongs to under attribution `outcome`, `arrival_ms` under attribu
 Semantics). On the wire facts are msgpack arrays.
 """
 
-from typing import Any, Literal, Union
+from typing import Any, Final, Literal, Union
 
 import msgspec
 from msgspec import Struct
@@ -171,21 +171,57 @@ class Forecast(Struct, array_like=True, frozen=True, tag=19, gc=False):
     required_agents: float | None
 
 
-Additive = Offered | Answered | Left | Refused | Rang | Handled | AfterCall | OfferedAgain | WaitedBefore | CalledBack
+class Reached(Fact, array_like=True, frozen=True, tag=14, gc=False):
+    """A customer's contact entered its first queue. Its scope is `customer:REF`, the bucket is the queue's."""
+
+    contact_id: str
+    queue_id: str
+    customer_class: str | None
+
+
+class Returned(Fact, array_like=True, frozen=True, tag=15, gc=False):
+    """A contact of a known customer: whether another came shortly before it, and whether another followed.
+
+    AGGREGATE says so itself, of the customers it keeps.
+    """
+
+    returned: bool
+    followed: bool
+
+
+Additive = (
+    Offered | Answered | Left | Refused | Rang | Handled | AfterCall | OfferedAgain | WaitedBefore | CalledBack
+    | Reached | Returned
+)  # fmt: skip
 AnyFact = Additive | LegMoved | AgentInput | SourceSeen | Forecast
+
+
+FOLLOWING_BITS: Final = 20
+"""So many bits has the index of a fact in its record."""
 
 
 class FactBatch(Struct, array_like=True, gc=False):
     """One record of `cti.facts`: facts of one source partition for one target partition, with the source offset of
     each.
 
-    `newest_ms` says how far event time has come in the source partition.
+    What AGGREGATE says itself has the negative `partition` of `following_partition` and offsets of its own
+    (`following_offset`). `newest_ms` says how far event time has come in the source partition.
     """
 
     partition: int
     newest_ms: int
     offsets: list[int]
     facts: list[Union[AnyFact]]  # noqa: UP007
+
+
+def following_partition(partition: int) -> int:
+    """What stands for the source partition in facts that AGGREGATE says of that partition of `cti.facts`."""
+    return -1 - partition
+
+
+def following_offset(offset: int, index: int) -> int:
+    """What stands for the source offset of facts that follow from a record's fact of that index."""
+    return offset << FOLLOWING_BITS | index
 
 
 _encoder = msgspec.msgpack.Encoder()

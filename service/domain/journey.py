@@ -14,7 +14,7 @@ from service.domain.business_events import (
     CallbackScheduled,
 )
 from service.domain.contact_record import ContactRecord
-from service.domain.facts import CalledBack, OfferedAgain, WaitedBefore
+from service.domain.facts import CalledBack, OfferedAgain, Reached, WaitedBefore
 from service.domain.visits import ANSWERED, REFUSED, Visit
 
 JourneyFact = OfferedAgain | WaitedBefore | CalledBack
@@ -42,10 +42,10 @@ def journey(record: ContactRecord) -> tuple[JourneyFact, ...]:
     """What is to be said of the contact's visits beside what each of them means by itself."""
     if len(record.visits) < 2 and record.callback is None:
         return ()
-    visits = [visit for visit in record.visits if visit.queue_id is not None and visit.ending != REFUSED]
+    visits = _offered(record)
     if not visits:
         return ()
-    first = min(visits, key=lambda visit: (visit.arrival_ms(), visit.visit_id))
+    first = _first(visits)
     facts: list[JourneyFact] = []
     for visit in visits:
         scope, arrival_ms, end_ms = f"queue:{visit.queue_id}", visit.arrival_ms(), record.end_of(visit)
@@ -59,6 +59,25 @@ def journey(record: ContactRecord) -> tuple[JourneyFact, ...]:
         if state is not None and end_ms is not None:
             facts.append(CalledBack(scope, end_ms, arrival_ms, 1, visit.visit_id, state))
     return tuple(facts)
+
+
+def reached(record: ContactRecord) -> tuple[Reached, ...]:
+    """What is to be said of the contact's customer: nothing while nobody told who that is, or no queue was entered."""
+    ref = None if record.customer is None else record.customer.ref
+    visits = [] if ref is None else _offered(record)
+    if not visits:
+        return ()
+    first = _first(visits)
+    at_ms, queue_id = first.arrival_ms(), first.queue_id or ""
+    return (Reached(f"customer:{ref}", at_ms, at_ms, 1, record.contact_id, queue_id, record.class_of(first)),)
+
+
+def _offered(record: ContactRecord) -> list[Visit]:
+    return [visit for visit in record.visits if visit.queue_id is not None and visit.ending != REFUSED]
+
+
+def _first(visits: list[Visit]) -> Visit:
+    return min(visits, key=lambda visit: (visit.arrival_ms(), visit.visit_id))
 
 
 def _callback(record: ContactRecord, visit: Visit) -> str | None:

@@ -254,6 +254,14 @@ KPIS: Final[tuple[Kpi, ...]] = (
         _abandonment),
     Kpi("callback_ratio", "回呼率", "ratio", QUEUE, "neither", "Callbacks accepted / visits that left the queue.",
         lambda r: ratio(r.totals.callback_requested, closed(r.totals))),
+    Kpi("repeat_ratio", "重复来电率", "ratio", QUEUE, "lower",
+        "Contacts whose customer had been in contact within the return window before (after an abandon as well as "
+        "after an answer) / contacts of known customers; a contact counts in its first queue, when it arrived.",
+        lambda r: ratio(r.totals.returned, r.totals.identified)),
+    Kpi("fcr_ratio", "一次解决率", "ratio", QUEUE, "higher",
+        "First-contact resolution: 1 - contacts that another of the same customer followed within the return window "
+        "/ contacts of known customers. Final only when the window is over.",
+        lambda r: ratio(r.totals.identified - r.totals.followed, r.totals.identified)),
     Kpi("transfer_ratio", "转接率", "ratio", BOTH, "lower", "Transferred out / handled legs.",
         lambda r: ratio(r.totals.transferred_out, r.totals.handled)),
     Kpi("occupancy_ratio", "占用率", "ratio", AGENT, "neither",

@@ -173,7 +173,8 @@ CALL_LIMITS: Final = Limits()
 @dataclass(slots=True)
 class Floor:
     """Sites, queues and agents, with defaults for what is first seen in the stream. A reason for being not ready that
-    `reason_kinds` does not name is internal. `watchdog` None: it is off.
+    `reason_kinds` does not name is internal. A customer who comes again within
+    `return_window_ms` has returned. `watchdog` None: it is off.
     """
 
     sites: dict[str, Site] = field(default_factory=dict)
@@ -184,6 +185,7 @@ class Floor:
     default_site: Site = field(default_factory=Site)
     reason_kinds: dict[str, ReasonKind] = field(default_factory=dict)
     interval_ms: int = DEFAULT_INTERVAL_MS
+    return_window_ms: int = 86_400_000
     watchdog: Watchdog | None = None
 
     def queue(self, queue_id: str) -> Queue:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from service.domain import state_keys as keys
 from service.domain.buckets import Buckets, Mark
+from service.domain.returns import ReturningCustomers
 from service.domain.scopes import Interval, QueueScope, Scope, Waiting, bucket_scope, waiting_bucket
 from service.domain.settings import Floor
 
@@ -28,6 +29,7 @@ class ClosedInterval(Struct, array_like=True, gc=False):
 _encode = msgspec.msgpack.Encoder().encode
 _decode_mark = msgspec.msgpack.Decoder(Mark).decode
 PREFIXES_KEPT: Final = 1024
+_CUSTOMER: Final = keys.encode_key(keys.CUSTOMER, 0, "")
 MARK_KEY: Final = keys.encode_key(keys.MARK, 0, "")
 
 
@@ -46,6 +48,7 @@ class StateFeed(Buckets):
         super().__init__(floor, partition, partitions, live, from_ms, to_ms)
         self._dirty_visits: dict[tuple[str, str], Waiting | None] = {}
         self._new_visits: dict[tuple[str, str], Waiting] = {}
+        self._returning = ReturningCustomers()
         self._marked = False
 
     def load(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -58,6 +61,8 @@ class StateFeed(Buckets):
                     self._move_on(source, newest_ms)
                 if self.mark.schema != keys.SCHEMA:
                     raise ValueError(keys.other_schema(self.mark.schema))
+            elif key.startswith(_CUSTOMER):
+                self._returning.load(key[len(_CUSTOMER) :].decode(), value)
             else:
                 self.scopes.put(key, value)
 
@@ -66,7 +71,7 @@ class StateFeed(Buckets):
         return (
             len(self._dirty_panes) + len(self._dirty_intervals) + len(self._dirty_stretches) + len(self._dirty_live)
             + len(self._dirty_visits) + len(self._new_visits) + len(self._dirty_recent) + len(self._dirty_sources)
-            + len(self._dirty_forecasts) + len(self._gone)
+            + len(self._dirty_forecasts) + len(self._gone) + len(self._returning.changed)
         )  # fmt: skip
 
     def drain_closed(self) -> list[ClosedInterval]:
@@ -95,6 +100,8 @@ class StateFeed(Buckets):
             elif kind == keys.SOURCE:
                 if (name, int(bucket)) in self.scopes.sources:
                     self._dirty_sources.add((name, int(bucket)))
+            elif kind == keys.CUSTOMER:
+                self._returning.changed.add(name)
             elif kind != keys.MARK:
                 self._touch_scope(kind, int(bucket), self._known[name])
         self._marked = True
@@ -148,6 +155,7 @@ class StateFeed(Buckets):
                 (keys.encode_key(keys.SOURCE, partition, source), _encode(self.scopes.sources[source, partition]))
             )
         records += [(keys.encode_key(kind, bucket, scope_name), None) for kind, bucket, scope_name in self._gone]
+        records += [(_CUSTOMER + customer.encode(), value) for customer, value in self._returning.drain()]
         records.append((MARK_KEY, _encode(self.mark)))
         self._all_written()
         return records

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """Version of the state values; a worker refuses another."""
 
 PANE: Final = "p"
@@ -13,6 +13,7 @@ STRETCHES: Final = "t"
 SOURCE: Final = "o"
 RECENT: Final = "v"
 FORECAST: Final = "f"
+CUSTOMER: Final = "c"
 MARK: Final = "m"
 
 

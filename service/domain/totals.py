@@ -65,6 +65,9 @@ class Totals(Struct, array_like=True, gc=False):
     acw_state_ms: int = 0
     not_ready_ms: int = 0
     login_ms: int = 0
+    identified: int = 0
+    returned: int = 0
+    followed: int = 0
     wait_sketch: dict[int, int] = field(default_factory=dict)
     longest_waits_ms: list[int] = field(default_factory=list)
     longest_abandon_waits_ms: list[int] = field(default_factory=list)

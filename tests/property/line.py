@@ -5,7 +5,14 @@ import msgspec
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
 from service.domain.errors import InvalidEvent
-from service.domain.facts import AnyFact, FactBatch, decode_batch, encode_batch
+from service.domain.facts import (
+    AnyFact,
+    FactBatch,
+    decode_batch,
+    encode_batch,
+    following_offset,
+    following_partition,
+)
 from service.domain.settings import Floor
 from service.floor_state import FloorState
 from tests.oracle.intake import Arrival
@@ -75,9 +82,10 @@ class Line:
         """Add up some records of facts; then flush, or die before."""
         store = self.aggregates[number]
         first = store.mark.next_offset
-        for raw in self.facts[number][first : first + size]:
+        for offset, raw in enumerate(self.facts[number][first : first + size], first):
             store.apply_batch(decode_batch(raw))
             store.mark.next_offset += 1
+            self._follow(number, offset, store)
         if crash:
             self.aggregates[number] = self._aggregate(number)
         else:
@@ -86,12 +94,23 @@ class Line:
             self.state[number] += records
             self.reader.apply(records)
 
+    def _follow(self, number: int, offset: int, store: AggregateStore) -> None:
+        """Send the facts that follow from a record of facts, one record a target."""
+        batches: dict[int, FactBatch] = {}
+        for index, fact in store.take_following():
+            batch = batches.setdefault(partition_of(fact.scope), FactBatch(following_partition(number), 0, [], []))
+            batch.offsets.append(following_offset(offset, index))
+            batch.facts.append(fact)
+        for target, batch in batches.items():
+            self.facts[target].append(encode_batch(batch))
+
     def catch_up(self) -> None:
         """Take in everything that has arrived."""
         for number in range(PARTITIONS):
             self.correlate(number, len(self.events[number]))
-        for number in range(PARTITIONS):
-            self.aggregate(number, len(self.facts[number]))
+        while any(store.mark.next_offset < len(self.facts[n]) for n, store in enumerate(self.aggregates)):
+            for number in range(PARTITIONS):
+                self.aggregate(number, len(self.facts[number]))
 
     def restart(self) -> None:
         """Build everything anew from what was flushed."""

@@ -68,6 +68,8 @@ class Centre:
             facts = []
         facts += self.correlate.source_facts()
         self.aggregate.apply_batch(FactBatch(0, self.now_ms, [self.offset] * len(facts), facts))
+        for _, fact in self.aggregate.take_following():
+            self.aggregate.apply(fact)
 
     def flush(self) -> None:
         """Everything that changed goes to the state; it has caught up."""

@@ -23,7 +23,8 @@ PROMISED: dict[Kind, set[str]] = {
         service_level_answered_only_ratio service_level_abandon_negative_ratio
         service_level_abandon_ignored_ratio service_level_abandon_positive_ratio
         service_level_short_positive_ratio service_level_genesys_ratio service_level_dequeued_ratio
-        answer_ratio abandonment_ratio callback_ratio transfer_ratio agents_staffed agents_available
+        answer_ratio abandonment_ratio callback_ratio repeat_ratio fcr_ratio transfer_ratio
+        agents_staffed agents_available
         agents_reserved agents_on_contact agents_acw agents_not_ready""".split()  # noqa: SIM905
     ),
     "agent": set(
@@ -45,7 +46,7 @@ BUSY = Totals(
     wait_sketch=Counter(sketch_bin(second * 1000) for second in range(1, 102)),
     handle_sketch=Counter(sketch_bin(minute * 60_000) for minute in range(1, 102)),
     not_ready_by_reason={"break": 400_000, "unstated": 100_000, "sick": 300_000, "outbound": 200_000},
-    offered_again=7, waited_before_ms=800_000,
+    offered_again=7, waited_before_ms=800_000, identified=80, returned=20, followed=16,
 )  # fmt: skip
 NOW = Reading(
     BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000,
@@ -89,6 +90,8 @@ def test_on_a_busy_floor_everything_is_defined_but_what_needs_a_moment(kind: Kin
     [
         ("queue", "offered_contacts", 93),
         ("queue", "asa_seconds", 20.0),
+        ("queue", "repeat_ratio", 0.25),
+        ("queue", "fcr_ratio", 0.8),
         ("queue", "contact_wait_seconds", 2_400.0),
         ("queue", "average_contact_wait_seconds", 30.0),
         ("queue", "average_abandon_seconds", 30.0),

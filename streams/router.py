@@ -1,0 +1,50 @@
+"""Facts on their way to the partitions that their scopes belong to."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Iterable
+from typing import Any
+from zlib import crc32
+
+from service.domain.facts import AnyFact, FactBatch, encode_batch
+from streams.producer import BatchProducer
+
+FACTS = "cti.facts"
+
+
+def partition_of(scope: str, partitions: int) -> int:
+    """The partition of `cti.facts` and `cti.state` that a scope belongs to."""
+    return crc32(scope.encode()) % partitions
+
+
+class FactRouter:
+    """Facts of one source partition on their way, sorted by target partition."""
+
+    def __init__(self, source: int, partitions: int) -> None:
+        """Nothing to send yet."""
+        self._source = source
+        self._partitions = partitions
+        self._target: dict[str, int] = {}
+        self._batches: dict[int, FactBatch] = {}
+
+    def add(self, offset: int, facts: Iterable[AnyFact]) -> None:
+        """Take the facts that the record at `offset` gave."""
+        for fact in facts:
+            scope = fact.scope
+            target = self._target.get(scope)
+            if target is None:
+                target = self._target[scope] = partition_of(scope, self._partitions)
+            batch = self._batches.get(target)
+            if batch is None:
+                batch = self._batches[target] = FactBatch(self._source, 0, [], [])
+            batch.offsets.append(offset)
+            batch.facts.append(fact)
+
+    def send(self, producer: BatchProducer, newest_ms: int) -> list[Future[Any]]:
+        """Send what was added, one record a target, and begin anew; event time has come to `newest_ms`."""
+        for batch in self._batches.values():
+            batch.newest_ms = newest_ms
+        sent = [producer.send_facts(FACTS, to, encode_batch(batch)) for to, batch in self._batches.items()]
+        self._batches.clear()
+        return sent
