@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from api.context import Context
 from api.respond import csv_response, json_response, wants_csv
-from api.views import BY_REASON, WINDOW_KPIS, AgentValues, level_view, read, read_agent
+from api.views import BY_REASON, AgentValues, level_view, read, read_agent
 from service.domain.calendar import Calendar
+from service.domain.kpi_times import WINDOW_KPIS
 from service.domain.kpis import Kind, Reading
 from service.domain.scopes import AgentScope, Interval, QueueScope
 from service.domain.settings import ReasonKind, ServiceLevel

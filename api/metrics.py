@@ -8,8 +8,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from api.sources import source_totals
-from api.views import NOW_KPIS, Views
+from api.views import Views
 from service.domain.errors import CONFLICT, CORRECTED, DUPLICATE, LATE, SKEW, UNCORRECTED, UNMATCHED
+from service.domain.kpi_times import NOW_KPIS
 from service.domain.kpis import KPIS_OF, STAFF_STATES, Kpi
 from service.domain.scopes import HISTOGRAM_EDGES_MS, QueueScope
 from service.domain.totals import COUNTERS

@@ -1,49 +1,17 @@
 """Roll-ups: what several queues or agents come to together, merged when read."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
-from api.views import NOW_KPIS, WINDOW_KPIS, Fields, Views, level_view, read, read_agent
+from api.views import Fields, Views, level_view, read, read_agent
+from service.domain.kpi_times import NOW_KPIS, WINDOW_KPIS
 from service.domain.kpis import Reading
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.service_level import closed
-from service.domain.settings import ServiceLevel
 from service.domain.totals import Totals
 from service.domain.view import FloorView
-from service.floor_state import FloorState
+from service.rollups import common_level
 from service.window_cache import merged
-
-
-def member_queues(state: FloorState, kind: str, name: str) -> list[QueueScope]:
-    """The queues of a group, site or channel."""
-    ids = [queue_id for queue_id in state.queue_ids() if getattr(state.floor.queue(queue_id), kind) == name]
-    return [queue for queue_id in ids if (queue := state.queue(queue_id)) is not None]
-
-
-def class_parts(state: FloorState, customer_class: str) -> list[QueueScope]:
-    """What belongs to a customer class, queue by queue."""
-    parts = state.scopes.classes_of
-    return [parts[queue_id][customer_class] for queue_id in sorted(parts) if customer_class in parts[queue_id]]
-
-
-def member_agents(state: FloorState, team: str) -> list[AgentScope]:
-    """The agents of a team."""
-    ids = [agent_id for agent_id in state.agent_ids() if state.floor.agent(agent_id).team == team]
-    return [agent for agent_id in ids if (agent := state.agent(agent_id)) is not None]
-
-
-def common_level(levels: list[ServiceLevel], default: ServiceLevel) -> tuple[ServiceLevel, bool]:
-    """The service level that queues share, and whether they do not share one.
-
-    Each visit was judged by its own queue's threshold, so counts add up whatever the thresholds; the variant of the
-    ratio is then the one they share, else the default's.
-    """
-    if all(level == levels[0] for level in levels):
-        return levels[0], False
-    shared = [level for level in levels if all(level.variant == other.variant for other in levels)]
-    level = shared[0] if shared else default
-    return replace(level, abandonment=any(level.abandonment for level in levels)), True
 
 
 def queues_view(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from service.domain.kpi_times import NOW_KPIS, WINDOW_KPIS
 from service.domain.kpis import KPIS_OF, Kind, Kpi, Reading, not_ready_seconds_by_reason
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import Floor, ServiceLevel
@@ -24,23 +25,6 @@ Values = dict[str, float | int | None]
 AgentValues = dict[str, float | int | None | dict[str, float]]
 Fields = frozenset[str] | None
 
-_BARE: Final = Reading(Totals(), login_seen=False)
-_NOW: Final = Reading(
-    Totals(), waiting=1, oldest_wait_ms=1, staff={"available": 1}, expected_wait_ms=1.0, login_seen=False, state_ms=1
-)
-
-
-def _is_now(kpi: Kpi) -> bool:
-    """True for a KPI of the moment: it needs what beside the totals is known of now, and no totals."""
-    return kpi.value(_BARE) is None and kpi.value(_NOW) is not None
-
-
-NOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
-    kind: tuple(kpi for kpi in kpis if _is_now(kpi)) for kind, kpis in KPIS_OF.items()
-}
-WINDOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
-    kind: tuple(kpi for kpi in kpis if not _is_now(kpi)) for kind, kpis in KPIS_OF.items()
-}
 BY_REASON: Final = "not_ready_seconds_by_reason"
 NAMES: Final[dict[Kind, tuple[str, ...]]] = {
     "queue": tuple(kpi.name for kpi in KPIS_OF["queue"]),

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import PrivateAttr, ValidationError, field_validator
 
 from service.config_messages import explain
+from service.config_rules import RuleConfig, complaints, merged_rules, shipped_rules
 from service.config_section import Section
 from service.config_sections import (
     AgentConfig,
@@ -24,6 +25,7 @@ from service.config_source import ConfigError, Location, Source, read_source
 from service.domain import settings as domain
 from service.domain.business_hours import BusinessHours
 from service.domain.events import Channel
+from service.domain.rules import Rule
 from service.settings import ProcessSettings
 from service.timetext import parse_interval_ms, parse_moment_ms
 
@@ -37,7 +39,8 @@ class Config(Section):
     channels: dict[Channel, ChannelConfig] = {}
     agents: dict[str, AgentConfig] = {}
     sources: dict[str, SourceConfig] = {}
-    rules: list[dict[str, Any]] = []
+    rules: list[RuleConfig] = []
+    default_rules: bool = True
     goals: list[dict[str, Any]] = []
     not_ready_reasons: dict[str, domain.ReasonKind] = {}
     interval: str = "15m"
@@ -95,6 +98,23 @@ class Config(Section):
             return_window_ms=round(self.return_window_hours * 3_600_000),
             watchdog=self.watchdog.watchdog(),
         )
+
+    def alert_rules(self) -> list[Rule]:
+        """Return the alert rules in force, the shipped ones included."""
+        return merged_rules(self.rules, with_shipped=self.default_rules)
+
+    def business_hours(self) -> dict[str, BusinessHours]:
+        """Return the business hours of `queue:ID` and `site:ID`, of those that have any."""
+        queues = {f"queue:{key}": self._hours(self.with_defaults(queue)) for key, queue in self.queues.items()}
+        found = {scope: hours for scope, hours in queues.items() if hours is not None}
+        for key, site in self.sites.items():
+            if site.business_hours is not None:
+                found[f"site:{key}"] = site.business_hours.hours(site.timezone)
+        return found
+
+    def site_of_source(self) -> dict[str, str]:
+        """Return the site of each source that names one."""
+        return {key: source.site for key, source in self.sources.items() if source.site is not None}
 
     def with_defaults(self, queue: QueueConfig) -> QueueConfig:
         """Return the queue with `defaults.queue` below what it says itself."""
@@ -160,6 +180,7 @@ def load_config(path: Path | None) -> Config:
         raise ConfigError(source.sentences()) from None
     source.complain(_unknown_sites(config))
     source.complain(_clocks_without_hours(config))
+    source.complain(_wrong_rules(config))
     if source.problems:
         raise ConfigError(source.sentences())
     source.complain(_doubts(config))
@@ -177,6 +198,13 @@ def _unknown_sites(config: Config) -> Iterator[tuple[Location, str]]:
         if site is not None and site not in config.sites:
             known = ", ".join(config.sites) or "none"
             yield (*at, "site"), f"{'.'.join(map(str, at))}.site names the site {site!r}, but `sites` has: {known}"
+
+
+def _wrong_rules(config: Config) -> Iterator[tuple[Location, str]]:
+    """Yield what is wrong with the alert rules together."""
+    shipped = frozenset(rule.id for rule in shipped_rules()) if config.default_rules else frozenset[str]()
+    for at, text in complaints(config.rules, shipped):
+        yield ("rules", *at), text
 
 
 def _clocks_without_hours(config: Config) -> Iterator[tuple[Location, str]]:
@@ -206,10 +234,8 @@ def _doubts(config: Config) -> Iterator[tuple[Location, str]]:
             yield ("queues", key), f"queue {key} has business hours, which its clock {level.clock} ignores"
         if (queue.site or config.defaults.queue.site) is None and len(config.sites) > 1:
             yield ("queues", key), f"queue {key} names no site of {len(config.sites)}: it counts in 'default' (UTC)"
-    sections: tuple[Literal["rules", "goals"], ...] = ("rules", "goals")
-    for section in sections:
-        if getattr(config, section):
-            yield (section,), f"`{section}` are kept but not evaluated by this version"
+    if config.goals:
+        yield ("goals",), "`goals` are kept but not evaluated by this version"
 
 
 def _said(section: Section) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def _keys_at(model: type[BaseModel], at: tuple[int | str, ...]) -> list[str]:
         else:  # a key of a mapping or a position of a list: its values' type comes last
             found = (get_args(_without_none(found)) or (found,))[-1]
     section = _model_in(found)
-    return sorted(section.model_fields) if section is not None else []
+    return sorted(field.alias or name for name, field in section.model_fields.items()) if section is not None else []
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -11,6 +11,7 @@ from service import (
     cli_demo,
     cli_ingest,
     cli_report,
+    cli_rules,
     cli_topics,
 )
 from service.cli import Command, run_command_line
@@ -21,6 +22,7 @@ from service.simulate import cli as cli_simulate
 
 GROUPS = {
     "config": "check a configuration",
+    "rules": "check and test alert rules",
     "topics": "create and describe the topics",
     "dead-letters": "show and replay what was rejected",
 }
@@ -49,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
     *cli_topics.COMMANDS,
     *cli_dead_letters.COMMANDS,
     *cli_config.COMMANDS,
+    *cli_rules.COMMANDS,
     *cli_bench.COMMANDS,
 )
 

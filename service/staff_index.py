@@ -54,6 +54,10 @@ class StaffIndex:
                 touched |= self.update(agent, now_ms)
         return touched
 
+    def anyone(self) -> bool:
+        """Whether any agent is in a state that counts as being there."""
+        return any(self._state.values())
+
     def of_queue(self, queue_id: str) -> Staff:
         """Agents by state who serve the queue."""
         return self._by_queue.get(queue_id, _NOBODY)

@@ -10,8 +10,9 @@ from api.params import pick_fields, pick_windows
 from api.paths import unescaped
 from api.problems import Problem
 from api.respond import conditional_json
-from api.rollups import class_parts, member_agents, member_queues, queues_view, team_view
+from api.rollups import queues_view, team_view
 from api.views import NAMES
+from service.rollups import class_parts, member_agents, member_queues
 
 Text = Annotated[str | None, Query()]
 

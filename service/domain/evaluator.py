@@ -219,9 +219,9 @@ class _Look:
             return None, None
         if rule.business_hours and not self._floor.is_open(scope):
             values = _CLOSED
-        verdict = judge(rule, values, self._now_ms, slide_ms)
         name = fingerprint_of(rule.rule_id, scope)
         before = self._evaluator.alerts.get(name)
+        verdict = judge(rule, values, self._now_ms, slide_ms, None if before is None else before.value)
         if before is None and verdict.raised is None:
             return verdict.due_ms, None
         after = step(before, rule, scope, verdict, self._now_ms, quiet=explained is not None)

@@ -5,13 +5,15 @@ outside (`Values`), so the same rules run over the live floor and over the timel
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import Final, Literal, Protocol
 
 from service.domain.alert_record import Severity
 
-Op = Literal["<", "<=", ">", ">=", "==", "!="]
+Op = Literal["<", "<=", ">", ">=", "==", "!=", "rises"]
+"""`rises`: higher than what the alert told last, which is nothing (0) at first."""
+
 Base = Literal["number", "target", "threshold"]
 ScopeKind = Literal["source", "all", "site", "group", "channel", "team", "class", "queue", "agent"]
 
@@ -29,7 +31,7 @@ CERTAIN_SHARE: Final = 0.5
 _Z: Final = 1.96
 _COMPARE: Final[dict[Op, Callable[[float, float], bool]]] = {
     "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
+    ">=": lambda a, b: a >= b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b, "rises": lambda a, b: a > b,
 }  # fmt: skip
 
 
@@ -44,6 +46,8 @@ class Own:
 
     target_ratio: float | None = None
     threshold_seconds: float | None = None
+    told: float = 0.0
+    """What the rule's alert told last, for `rises`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +197,11 @@ def conditions(expression: Expression) -> list[Condition]:
     return [leaf for part in expression.parts for leaf in conditions(part)]
 
 
-def judge(rule: Rule, values: Values, now_ms: int, slide_ms: int) -> Verdict:
-    """What the rule finds of the scope with these values; a value that slides is looked at again after `slide_ms`."""
+def judge(rule: Rule, values: Values, now_ms: int, slide_ms: int, told: float | None = None) -> Verdict:
+    """What the rule finds of the scope with these values; a value that slides is looked at again after `slide_ms`.
+
+    `told`: the value that the rule's alert about the scope told last; None if there was none.
+    """
     verdict = Verdict()
     measured: dict[Condition, Measured] = {}
     for condition in conditions(rule.when):
@@ -203,8 +210,9 @@ def judge(rule: Rule, values: Values, now_ms: int, slide_ms: int) -> Verdict:
         due_ms = None if level is None else _due_ms(found, condition, level, now_ms, slide_ms)
         if due_ms is not None and (verdict.due_ms is None or due_ms < verdict.due_ms):
             verdict.due_ms = due_ms
-    verdict.raised = _holds(rule.when, measured, values.own, rule.min_sample)
-    verdict.held = verdict.raised or _holds(rule.when, measured, values.own, None)
+    levels = values.own if told is None else replace(values.own, told=told)
+    verdict.raised = _holds(rule.when, measured, levels, rule.min_sample)
+    verdict.held = verdict.raised or _holds(rule.when, measured, levels, None)
     return verdict
 
 
@@ -230,6 +238,8 @@ def _holds(
     value = measured[expression]
     level = expression.level if min_sample is not None or expression.clear is None else expression.clear
     number, shown = level.of(own), expression.level.of(own)
+    if expression.op == "rises":
+        number = shown = own.told
     if value.value is None or number is None or shown is None or not _COMPARE[expression.op](value.value, number):
         return None
     if min_sample is not None and not _enough(value, number, expression.op, min_sample):

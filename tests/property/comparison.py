@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from math import isclose
 from typing import Any, Final
 
-from api.rollups import member_agents, member_queues, queues_view, team_view
-from api.views import WINDOW_KPIS, Views, read, read_agent
+from api.rollups import queues_view, team_view
+from api.views import Views, read, read_agent
+from service.domain.kpi_times import WINDOW_KPIS
 from service.domain.kpis import Kind, Reading
 from service.domain.recent import RECENT_KEPT
 from service.domain.scopes import HISTOGRAM_EDGES_MS, AgentScope, QueueScope
 from service.domain.totals import Totals, total_of
 from service.domain.view import add_open_state, queues_served
+from service.rollups import member_agents, member_queues
 from service.timetext import format_moment
 from tests.oracle import floor as oracle
 from tests.oracle.figures import Figures, queue_figures

@@ -121,10 +121,10 @@ def test_a_configuration_with_two_problems_prints_two_lines(tmp_path, capsys):
 
 def test_a_right_configuration_is_counted_and_doubts_go_to_standard_error(tmp_path, capsys):
     path = tmp_path / "floor.yaml"
-    path.write_text("queues: {a: {}, b: {}}\nrules: [{name: x}]\n")
+    path.write_text("queues: {a: {}, b: {}}\ngoals: [{name: x}]\n")
     assert main(["config", "check", str(path)]) == 0
     printed = capsys.readouterr()
-    assert printed.out == f"{path}: right; 2 queues, 1 rules\n"
+    assert printed.out == f"{path}: right; 2 queues, 1 goals\n"
     assert printed.err.startswith("floorwalker: warning: ")
 
 

@@ -165,12 +165,12 @@ def test_a_key_written_twice_in_a_file_is_an_error(write, text):
 
 
 def test_a_folder_is_one_configuration(write, tmp_path):
-    write("sites: {rome: {timezone: Europe/Rome}}\nqueues: {a: {site: rome}}\nrules: [{name: one}]\n", "1.yaml")
-    write("queues:\n  b: {site: rome}\nrules: [{name: two}]\n", "2.yml")
+    write("sites: {rome: {timezone: Europe/Rome}}\nqueues: {a: {site: rome}}\ngoals: [{name: one}]\n", "1.yaml")
+    write("queues:\n  b: {site: rome}\ngoals: [{name: two}]\n", "2.yml")
     write("not: yaml: at: all\n", "notes.txt")
     config = load_config(tmp_path)
     assert list(config.queues) == ["a", "b"]
-    assert [rule["name"] for rule in config.rules] == ["one", "two"]
+    assert [goal["name"] for goal in config.goals] == ["one", "two"]
 
 
 def test_a_key_written_in_two_files_of_a_folder_is_an_error_that_names_both(write, tmp_path):
@@ -179,8 +179,8 @@ def test_a_key_written_in_two_files_of_a_folder_is_an_error_that_names_both(writ
 
 
 def test_a_problem_in_the_second_file_of_a_folder_names_that_file(write, tmp_path):
-    write("rules: [{a: 1}]\n", "1.yaml")
-    second = write("rules:\n  - {b: 1}\n  - text\n", "2.yaml")
+    write("goals: [{a: 1}]\n", "1.yaml")
+    second = write("goals:\n  - {b: 1}\n  - text\n", "2.yaml")
     (found,) = problems(tmp_path)
     assert found.startswith(f"{second}, line 3: ")
 
@@ -241,8 +241,8 @@ def test_a_null_threshold_wins_over_the_default_and_is_a_warning(write):
     assert warning.startswith(f"{path}, line 3: ") and "service level is undefined" in warning
 
 
-def test_rules_that_nobody_evaluates_are_a_warning(write):
-    assert "not evaluated by this version" in load_config(write("rules: [{name: x}]\n")).warnings[0]
+def test_goals_that_nobody_evaluates_are_a_warning(write):
+    assert "not evaluated by this version" in load_config(write("goals: [{name: x}]\n")).warnings[0]
 
 
 def test_genesys_switches_of_another_variant_are_a_warning(write):

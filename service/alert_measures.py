@@ -1,0 +1,275 @@
+"""What rules can ask of a scope beside its KPIs, as one table, and the values of each kind of scope at one moment.
+
+To add a measure: a row in `MEASURES` and a case in tests/unit/test_alert_measures.py.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from service.domain.kpi_times import NOW_KPIS
+from service.domain.kpis import KPIS, KPIS_OF, Kpi, Reading
+from service.domain.rules import NOTHING, Measured, Own
+from service.domain.scopes import QUEUE_PANE_MS, AgentScope, QueueScope
+from service.domain.service_level import closed, ratio, service_level
+from service.domain.settings import ServiceLevel
+from service.domain.totals import Totals
+from service.domain.view import ROLLING_MS, FloorView, WaitingNow, state_of, sub_state_of
+from service.floor_state import FloorState
+from service.window_cache import merged
+
+AGENT_STATES: Final = ("reserved", "on_contact", "acw", "not_ready", "ready")
+BREAK_LOOKED_MS: Final = 6 * 3_600_000
+"""How far back a break is looked for; a shift without any in that time counts as that long."""
+
+BASELINE_MS: Final = 7_200_000
+"""How far back a queue's own volume is known without an expectation: as long as panes are kept."""
+
+_BY_NAME: Final[dict[str, Kpi]] = {kpi.name: kpi for kpi in KPIS}
+_NOW_NAMES: Final = frozenset(kpi.name for kpis in NOW_KPIS.values() for kpi in kpis)
+_GROWING: Final = frozenset(("oldest_wait_seconds", "state_seconds"))
+_BY_CLOCK: Final = frozenset(("waiting_over_threshold", "expected_wait_seconds"))
+"""KPIs of the moment that change as time passes, though not by one a second."""
+
+_SAMPLES: Final[dict[str, str]] = {
+    "asa_seconds": "answered", "average_contact_wait_seconds": "answered", "average_abandon_seconds": "abandoned",
+    "average_talk_seconds": "handled", "average_acw_seconds": "handled", "aht_seconds": "handled",
+    "average_hold_seconds": "held", "transfer_ratio": "handled", "average_ring_seconds": "rung",
+    **dict.fromkeys(("wait_p50_seconds", "wait_p90_seconds", "wait_p95_seconds"), "answered"),
+    **dict.fromkeys(("handle_p50_seconds", "handle_p90_seconds", "handle_p95_seconds"), "handled"),
+}  # fmt: skip
+"""What a mean or share is taken over, where that is not the visits that left the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure: `scopes` it can be asked of, whether it needs a window, and what it is."""
+
+    name: str
+    scopes: tuple[str, ...]
+    windowed: bool
+    help: str
+    of: Callable[[Any, str], Measured]
+
+
+class QueueValues:
+    """A queue, or several together, at one moment. `level` is what they share; `own` what rules may refer to."""
+
+    def __init__(
+        self, state: FloorState, view: FloorView, queues: Sequence[QueueScope], level: ServiceLevel, mixed: bool,
+        staff: Mapping[str, int] | None, expected: Callable[[str, int, int], float | None],
+    ) -> None:  # fmt: skip
+        """`expected` gives the visits a queue should be offered in [since, until); None where nobody can say."""
+        self.queues, self.level, self.view = list(queues), level, view
+        threshold = None if mixed or level.threshold_ms is None else level.threshold_ms / 1000
+        self.own = Own(None if mixed else level.target_ratio, threshold)
+        self.staff = None if staff is None else dict(staff)
+        self.expected = expected
+        self.waiting = WaitingNow(state.floor, queues, view.now_ms)
+        self._mixed = mixed
+        self._floor = state.floor
+        self._totals: dict[str, Totals] = {}
+
+    def totals(self, window: str) -> Totals:
+        """The totals of a window."""
+        found = self._totals.get(window)
+        if found is None:
+            parts = [self.view.queue_totals(queue, window) for queue in self.queues]
+            found = self._totals[window] = parts[0] if len(parts) == 1 else merged(parts)
+        return found
+
+    def measure(self, kpi: str, window: str | None) -> Measured:
+        """The value of a KPI or measure; undefined for one that queues do not have."""
+        if kpi in MEASURES:
+            return MEASURES[kpi].of(self, window or "")
+        if kpi in _NOW_NAMES:
+            return self._now(kpi)
+        row = _BY_NAME.get(kpi)
+        if row is None or window is None or "queue" not in row.scopes:
+            return NOTHING
+        totals, over = self.totals(window), self.waiting.over
+        left: int | None = None
+        if self._mixed and kpi == "abandonment_ratio":
+            able = [q for q in self.queues if self._floor.queue(q.queue_id).service_level.abandonment]
+            left = round(sum(closed(self.view.queue_totals(queue, window)) for queue in able))
+        value = row.value(Reading(totals, self.level, over_threshold=over, closed_with_abandonment=left))
+        sample: int = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else round(closed(totals)) + over
+        is_level = kpi.startswith("service_level")
+        variant = self.level.variant if kpi == "service_level_ratio" else None
+        needs = is_level or kpi in _SAMPLES or row.unit == "ratio"
+        return Measured(value, sample if needs else None, variant, ratio=row.unit == "ratio")
+
+    def _now(self, kpi: str) -> Measured:
+        waiting, wait_ms = self.waiting, None
+        if kpi == "expected_wait_seconds":
+            wait_ms = self.view.queue_now(self.queues, self.staff, self.level).expected_wait_ms
+        reading = Reading(
+            Totals(), self.level, waiting.count, waiting.over, waiting.oldest_ms, self.staff, wait_ms
+        )  # fmt: skip
+        return Measured(_BY_NAME[kpi].value(reading), grows=kpi in _GROWING, slides=kpi in _BY_CLOCK)
+
+
+class AgentValues:
+    """One agent at one moment."""
+
+    own = Own()
+
+    def __init__(self, view: FloorView, agent: AgentScope) -> None:
+        self.view, self.agent = view, agent
+
+    def measure(self, kpi: str, window: str | None) -> Measured:
+        """The value of a KPI or measure; undefined for one that agents do not have."""
+        if kpi in MEASURES:
+            return MEASURES[kpi].of(self, window or "")
+        row = _BY_NAME.get(kpi)
+        if row is None or "agent" not in row.scopes:
+            return NOTHING
+        if kpi in _NOW_NAMES:
+            return Measured(row.value(self.view.agent_now(self.agent, Totals())), grows=kpi in _GROWING, slides=False)
+        if window is None:
+            return NOTHING
+        totals = self.view.agent_totals(self.agent, window)
+        sample = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else None
+        return Measured(row.value(self.view.agent_now(self.agent, totals)), sample, ratio=row.unit == "ratio")
+
+
+class TeamValues:
+    """Several agents together at one moment."""
+
+    own = Own()
+
+    def __init__(self, view: FloorView, agents: Sequence[AgentScope], staff: Mapping[str, int]) -> None:
+        self._view, self.agents, self._staff = view, agents, dict(staff)
+
+    def measure(self, kpi: str, window: str | None) -> Measured:
+        """The value of a KPI of agents, or how many are in a state."""
+        row = _BY_NAME.get(kpi)
+        if row is not None and kpi.startswith("agents_"):
+            return Measured(row.value(Reading(Totals(), staff=self._staff)), slides=False)
+        if row is None or window is None or "agent" not in row.scopes or kpi in _NOW_NAMES:
+            return NOTHING
+        totals = merged([self._view.agent_totals(agent, window) for agent in self.agents])
+        sample = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else None
+        return Measured(row.value(Reading(totals)), sample, ratio=row.unit == "ratio")
+
+
+@dataclass(slots=True)
+class SourceValues:
+    """One source at one moment. `silent_ms`: since its newest event reached Kafka, None while silence means nothing;
+    `per_second`: how many events it sent lately, None while that is not known.
+    """
+
+    silent_ms: int | None
+    per_second: float | None
+    gaps: int
+    own: Own = Own()
+
+    def measure(self, kpi: str, window: str | None) -> Measured:
+        """The value of a measure."""
+        return MEASURES[kpi].of(self, "") if kpi in MEASURES else NOTHING
+
+
+def _burn_rate(values: QueueValues, window: str) -> Measured:
+    if values.own.target_ratio is None or values.own.target_ratio >= 1:
+        return NOTHING
+    totals, over = values.totals(window), values.waiting.over
+    level = service_level(totals, over, values.level)
+    value = None if level is None else (1 - level) / (1 - values.own.target_ratio)
+    return Measured(value, round(closed(totals)) + over, values.level.variant)
+
+
+def _offered_per_expected(values: QueueValues, window: str) -> Measured:
+    """Against the expectation, else against the queue's own pace in the panes before the window."""
+    if window not in ROLLING_MS:
+        return NOTHING
+    now_ms, span_ms = values.view.now_ms, ROLLING_MS[window]
+    offered = values.totals(window).offered
+    parts = [values.expected(queue.queue_id, now_ms - span_ms, now_ms) for queue in values.queues]
+    expected = sum(part for part in parts if part is not None) if None not in parts else None
+    if expected is None:
+        before_ms = BASELINE_MS - span_ms
+        newest = now_ms // QUEUE_PANE_MS
+        first, end = newest - BASELINE_MS // QUEUE_PANE_MS + 1, newest - span_ms // QUEUE_PANE_MS + 1
+        panes = [totals for queue in values.queues for number, totals in queue.panes.items() if first <= number < end]
+        oldest = min((min(queue.panes, default=newest) for queue in values.queues), default=newest)
+        if oldest > first + (end - first) // 2:  # too young to know its own pace
+            return NOTHING
+        expected = sum(totals.offered for totals in panes) * span_ms / before_ms
+    return Measured(ratio(offered, expected), offered)
+
+
+def _seconds_in(state: str) -> Callable[[AgentValues, str], Measured]:
+    def of(values: AgentValues, window: str) -> Measured:
+        found, _, since_ms = state_of(values.agent, values.view.now_ms)
+        if found != state or not since_ms:
+            return NOTHING
+        return Measured(max(0, values.view.now_ms - since_ms) / 1000, grows=True)
+
+    return of
+
+
+def _seconds_dead(values: AgentValues, window: str) -> Measured:
+    now_ms = values.view.now_ms
+    if sub_state_of(values.agent, now_ms) is None:
+        return NOTHING
+    return Measured((now_ms - state_of(values.agent, now_ms)[2]) / 1000, grows=True)
+
+
+def _seconds_without_break(values: AgentValues, window: str) -> Measured:
+    now_ms = values.view.now_ms
+    if state_of(values.agent, now_ms)[0] not in ("ready", "reserved", "on_contact", "acw"):
+        return NOTHING
+    since_ms = None
+    for segment in values.agent.timeline.segments(now_ms - BREAK_LOOKED_MS, now_ms):
+        working = segment.state in ("ready", "reserved", "on_contact", "acw")
+        since_ms = (segment.since_ms if since_ms is None else since_ms) if working else None
+    return Measured(None if since_ms is None else (now_ms - since_ms) / 1000, grows=True)
+
+
+def _silence(values: SourceValues, window: str) -> Measured:
+    return Measured(None if values.silent_ms is None else values.silent_ms / 1000, grows=True)
+
+
+def _silent_gaps(values: SourceValues, window: str) -> Measured:
+    if values.silent_ms is None or values.per_second is None:
+        return NOTHING
+    return Measured(values.silent_ms / 1000 * values.per_second)
+
+
+_QUEUES: Final = ("all", "site", "group", "channel", "class", "queue")
+MEASURES: Final[dict[str, Measure]] = {
+    row.name: row
+    for row in (
+        Measure("burn_rate", _QUEUES, True,
+            "How many times as fast as the target allows the window's misses use up the budget of misses: "
+            "(1 - service level) / (1 - target).", _burn_rate),
+        Measure("offered_per_expected", _QUEUES, True,
+            "Offered / offered as expected by forecast or profile, else as in the two hours before.",
+            _offered_per_expected),
+        *(Measure(f"seconds_{state}", ("agent",), False, f"How long the agent has been {state}.", _seconds_in(state))
+          for state in AGENT_STATES),
+        Measure("seconds_dead", ("agent",), False,
+            "How long the source has said that the agent is on a contact while no contact is known.", _seconds_dead),
+        Measure("seconds_without_break", ("agent",), False,
+            "How long the agent has worked since the last time not ready or away.", _seconds_without_break),
+        Measure("silence_seconds", ("source",), False,
+            "Since the newest event of a source that tells of the floor, while somebody waits or is signed in.",
+            _silence),
+        Measure("silent_gaps", ("source",), False,
+            "The same silence, in usual distances between two events of the source.", _silent_gaps),
+        Measure("gaps", ("source",), False, "How often the source has told of lost events.",
+            lambda values, window: Measured(values.gaps, slides=False)),
+    )
+}  # fmt: skip
+
+
+def known_kpis(kind: str) -> dict[str, bool]:
+    """What rules may ask of a kind of scope: name -> whether it needs a window."""
+    found = {name: row.windowed for name, row in MEASURES.items() if kind in row.scopes}
+    if kind in ("agent", "team", *_QUEUES):
+        side = "agent" if kind in ("agent", "team") else "queue"
+        found |= {kpi.name: kpi.name not in _NOW_NAMES for kpi in KPIS_OF[side]}  # type: ignore[index]
+    if kind == "team":
+        found = {name: windowed for name, windowed in found.items() if windowed}
+        found |= {kpi.name: False for kpi in NOW_KPIS["queue"] if kpi.name.startswith("agents_")}
+    return found

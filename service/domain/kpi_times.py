@@ -1,0 +1,24 @@
+"""Which KPIs are of a moment and which of a window."""
+
+from typing import Final
+
+from service.domain.kpis import KPIS_OF, Kind, Kpi, Reading
+from service.domain.totals import Totals
+
+_BARE: Final = Reading(Totals(), login_seen=False)
+_NOW: Final = Reading(
+    Totals(), waiting=1, oldest_wait_ms=1, staff={"available": 1}, expected_wait_ms=1.0, login_seen=False, state_ms=1
+)
+
+
+def _is_now(kpi: Kpi) -> bool:
+    """True for a KPI of the moment: it needs what beside the totals is known of now, and no totals."""
+    return kpi.value(_BARE) is None and kpi.value(_NOW) is not None
+
+
+NOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
+    kind: tuple(kpi for kpi in kpis if _is_now(kpi)) for kind, kpis in KPIS_OF.items()
+}
+WINDOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
+    kind: tuple(kpi for kpi in kpis if not _is_now(kpi)) for kind, kpis in KPIS_OF.items()
+}

@@ -1,0 +1,206 @@
+"""What rules can ask of the live floor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.alert_floor import FORGOTTEN_MS, LiveFloor
+from service.alert_measures import MEASURES, known_kpis
+from service.domain.business_hours import BusinessHours
+from service.domain.kpis import KPIS_OF
+from tests.unit.api.floors import Centre
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+
+
+def floor_of(centre: Centre, **more: Any) -> LiveFloor:
+    centre.flush()
+    return LiveFloor(centre.state, more.pop("hours", {}), more.pop("sites", {}), **more)
+
+
+def value(floor: LiveFloor, scope: str, kpi: str, window: str | None = None) -> float | None:
+    return floor.values(scope).measure(kpi, window).value
+
+
+def calls(centre: Centre, good: int, bad: int, ago_ms: int = 0) -> None:
+    for number in range(good + bad):
+        wait_ms = 5_000 if number < good else 60_000
+        centre.call(f"c{ago_ms}-{number}", agent="1001", wait_ms=wait_ms, ago_ms=ago_ms)
+
+
+def test_every_kpi_of_the_registry_can_be_asked_for() -> None:
+    assert {kpi.name for kpi in KPIS_OF["queue"]} <= set(known_kpis("queue"))
+    assert {kpi.name for kpi in KPIS_OF["agent"]} <= set(known_kpis("agent"))
+    assert known_kpis("source").keys() == {name for name, row in MEASURES.items() if "source" in row.scopes}
+
+
+@pytest.mark.parametrize("kind", ["queue", "agent", "team", "site", "all", "class", "source"])
+def test_what_can_be_asked_for_is_answered_or_undefined_on_every_scope(kind: str) -> None:
+    centre = Centre()
+    calls(centre, 3, 1)
+    floor = floor_of(centre)
+    scope = {
+        "queue": "queue:sales", "agent": "agent:1001", "team": "team:blue", "site": "site:berlin", "all": "all",
+        "class": "class:vip", "source": "source:pbx",
+    }[kind]  # fmt: skip
+    for kpi, windowed in known_kpis(kind).items():
+        for asked in (scope, f"{kind}:nobody"):
+            found = value(floor, asked, kpi, "15m" if windowed else None)
+            assert found is None or isinstance(found, int | float), kpi
+
+
+def test_a_service_level_comes_with_its_sample_and_variant() -> None:
+    centre = Centre()
+    calls(centre, 3, 1)
+    centre.queued("late", ago_ms=30_000)
+    found = floor_of(centre).values("queue:sales").measure("service_level_ratio", "15m")
+    assert (found.value, found.sample, found.variant) == (0.6, 5, "abandon_ignored")
+
+
+def test_the_budget_of_misses_burns_as_many_times_as_fast_as_the_share_of_misses_is_over_it() -> None:
+    centre = Centre()
+    calls(centre, 5, 5)
+    assert value(floor_of(centre), "queue:sales", "burn_rate", "15m") == pytest.approx(0.5 / 0.2)
+
+
+def test_a_roll_up_counts_all_its_queues() -> None:
+    centre = Centre()
+    centre.queued("c1", "sales", ago_ms=10_000)
+    centre.queued("c2", "mail", ago_ms=20_000)
+    floor = floor_of(centre)
+    for scope in ("all", "site:berlin", "group:front"):
+        assert (value(floor, scope, "waiting"), value(floor, scope, "oldest_wait_seconds")) == (2, 20)
+    assert value(floor, "channel:email", "waiting") == 1
+
+
+def test_volume_is_compared_with_what_is_expected() -> None:
+    centre = Centre()
+    calls(centre, 12, 0)
+    floor = floor_of(centre, expected=lambda queue_id, since_ms, until_ms: (until_ms - since_ms) / MINUTE_MS / 2)
+    assert value(floor, "queue:sales", "offered_per_expected", "15m") == pytest.approx(12 / 7.5)
+
+
+def test_without_an_expectation_volume_is_compared_with_the_two_hours_before() -> None:
+    centre = Centre()
+    for quarter in range(7, 0, -1):
+        calls(centre, 4, 0, ago_ms=quarter * 15 * MINUTE_MS + MINUTE_MS)
+    calls(centre, 10, 0)
+    found = value(floor_of(centre), "queue:sales", "offered_per_expected", "15m")
+    assert found == pytest.approx(10 / 4)
+
+
+def test_a_young_queue_has_no_pace_to_compare_with() -> None:
+    centre = Centre()
+    calls(centre, 10, 0)
+    assert value(floor_of(centre), "queue:sales", "offered_per_expected", "15m") is None
+
+
+def test_how_long_an_agent_has_been_in_a_state() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "not_ready", reason="break", ago_ms=90_000)
+    floor = floor_of(centre)
+    assert value(floor, "agent:1001", "seconds_not_ready") == 90
+    assert value(floor, "agent:1001", "seconds_acw") is None
+
+
+def test_work_without_a_break_counts_from_the_last_one() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "ready", ago_ms=3 * HOUR_MS)
+    centre.agent_state("1001", "not_ready", reason="break", ago_ms=2 * HOUR_MS)
+    centre.agent_state("1001", "ready", ago_ms=HOUR_MS)
+    assert value(floor_of(centre), "agent:1001", "seconds_without_break") == 3600
+    centre.agent_state("1001", "not_ready", reason="break")
+    assert value(floor_of(centre), "agent:1001", "seconds_without_break") is None
+
+
+def test_an_agent_whose_source_still_shows_a_call_that_is_over() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "on_contact", ago_ms=400_000)
+    assert value(floor_of(centre), "agent:1001", "seconds_dead") == 400
+
+
+def test_silence_means_something_only_while_somebody_is_there_or_waits() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "ready")
+    floor = floor_of(centre)
+    centre.now_ms += 100_000
+    floor.begin()
+    assert value(floor, "source:pbx", "silence_seconds") == 100
+    centre.agent_state("1001", "offline")
+    centre.flush()
+    centre.now_ms += 100_000
+    floor.begin()
+    assert value(floor, "source:pbx", "silence_seconds") is None
+
+
+def test_a_source_that_has_been_gone_for_a_day_is_no_longer_expected() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "ready")
+    floor = floor_of(centre)
+    assert floor.sources_of("queue:sales") == ["pbx"]
+    centre.now_ms += FORGOTTEN_MS
+    floor.begin()
+    assert value(floor, "source:pbx", "silence_seconds") is None
+    assert floor.sources_of("queue:sales") == []
+
+
+def test_silence_is_measured_in_the_sources_usual_distance_between_events() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "ready")
+    floor = floor_of(centre)
+    for _ in range(30):
+        centre.now_ms += 4_000
+        centre.event("agent.heartbeat", agent_id="1001")
+        centre.flush()
+        floor.begin()
+    centre.now_ms += 20_000
+    floor.begin()
+    assert value(floor, "source:pbx", "silent_gaps") == pytest.approx(5, rel=0.1)
+
+
+def test_a_source_says_how_often_it_lost_events() -> None:
+    centre = Centre()
+    centre.event("source.gap", reason="restart")
+    assert value(floor_of(centre), "source:pbx", "gaps") == 1
+
+
+def test_a_site_hangs_on_its_own_source_where_the_configuration_says_so() -> None:
+    centre = Centre()
+    centre.queued("c1")
+    centre.event("visit.queued", source="chat", contact_id="c2", visit_id="v2", queue_id="mail")
+    centre.event("forecast.published", source="wfm", queue_id="sales", start_ms=0, end_ms=1, volume=1.0, aht_ms=1)
+    assert set(floor_of(centre).sources_of("queue:sales")) == {"chat", "pbx"}, (
+        "who sends plans does not tell of the floor"
+    )
+    assert floor_of(centre, sites={"pbx": "berlin"}).sources_of("queue:sales") == ["pbx"]
+    assert floor_of(centre, sites={"pbx": "paris"}).sources_of("queue:sales") == ["chat"]
+
+
+def test_only_what_changed_is_told_with_the_roll_ups_it_belongs_to() -> None:
+    centre = Centre()
+    floor = floor_of(centre)
+    assert {"queue:sales", "queue:mail", "agent:1001", "all", "team:blue", "site:berlin"} <= floor.changed()
+    assert floor.changed() == set()
+    centre.queued("c1")
+    centre.flush()
+    assert floor.changed() == {"queue:sales", "all", "site:berlin", "group:front", "channel:voice", "source:pbx"}
+
+
+def test_without_agents_in_the_feed_nobody_knows_whether_somebody_is_there() -> None:
+    centre = Centre()
+    centre.queued("c1")
+    assert value(floor_of(centre), "queue:sales", "agents_staffed") is None
+    centre.agent_state("1002", "ready", queues=("mail",))
+    assert value(floor_of(centre), "queue:sales", "agents_staffed") == 0
+
+
+def test_business_hours_are_the_queues_own_else_its_sites() -> None:
+    centre = Centre()
+    at_night = BusinessHours("UTC", [[(0, 60)] for _ in range(7)], {})
+    always = BusinessHours("UTC", [[(0, 1440)] for _ in range(7)], {})
+    floor = floor_of(centre, hours={"site:berlin": at_night, "queue:sales": always})
+    assert [floor.is_open(scope) for scope in ("queue:sales", "queue:mail", "agent:1001")] == [True, False, False]
+    assert floor_of(centre).is_open("queue:mail")
