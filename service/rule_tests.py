@@ -141,6 +141,9 @@ def read_tests(path: Path) -> TestFile:
     return found
 
 
+_PLAIN: Final = TestedScope()
+
+
 class _Timeline:
     """A floor of series; every scope changes with every tick."""
 
@@ -154,7 +157,7 @@ class _Timeline:
         self.at_ms = 0
 
     def _scope(self, scope: str) -> TestedScope:
-        return self._test.scopes.get(scope, TestedScope())
+        return self._test.scopes.get(scope, _PLAIN)
 
     def changed(self) -> Sequence[str]:
         return list(self._series)

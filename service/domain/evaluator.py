@@ -67,7 +67,7 @@ class Evaluator:
         self._due_of: dict[str, int] = {}
         self._frozen: set[str] = set()
         self._again: set[str] = set()
-        self._of_scope: dict[str, list[Rule]] = {}
+        self._of_scope: dict[str, list[tuple[Rule, str]]] = {}
         self.configure(rules, config_version)
 
     def configure(self, rules: Sequence[Rule], config_version: str) -> None:
@@ -120,13 +120,13 @@ class Evaluator:
         """The alert's rule; None if it is gone."""
         return self._rules.get(alert.rule)
 
-    def rules_of(self, scope: str, floor: FloorValues) -> list[Rule]:
-        """The rules that watch a scope, those that inhibit first."""
+    def rules_of(self, scope: str, floor: FloorValues) -> list[tuple[Rule, str]]:
+        """The rules that watch a scope, those that inhibit first, each with the fingerprint of its alert."""
         found = self._of_scope.get(scope)
         if found is None:
             labels = floor.labels(scope)
-            found = [rule for rule in self._by_kind.get(kind_of(scope), ()) if rule.selector.takes(scope, labels)]
-            self._of_scope[scope] = found
+            rules = [rule for rule in self._by_kind.get(kind_of(scope), ()) if rule.selector.takes(scope, labels)]
+            found = self._of_scope[scope] = [(rule, fingerprint_of(rule.rule_id, scope)) for rule in rules]
         return found
 
     @property
@@ -202,8 +202,8 @@ class _Look:
             slide_ms = WAITING_MS
         values = self._floor.values(scope)
         due_ms: int | None = None
-        for rule in rules:
-            for at_ms in self._rule_at(rule, scope, values, slide_ms):
+        for rule, name in rules:
+            for at_ms in self._rule_at(rule, name, scope, values, slide_ms):
                 if at_ms is not None and (due_ms is None or at_ms < due_ms):
                     due_ms = at_ms
         if due_ms is not None:
@@ -211,7 +211,9 @@ class _Look:
                 due_ms = now_ms + 1 + (crc32(scope.encode()) - now_ms) % slide_ms
             evaluator.look_again(scope, max(due_ms, now_ms + 1))
 
-    def _rule_at(self, rule: Rule, scope: str, values: Values, slide_ms: int) -> tuple[int | None, int | None]:
+    def _rule_at(
+        self, rule: Rule, name: str, scope: str, values: Values, slide_ms: int
+    ) -> tuple[int | None, int | None]:
         """Judge one rule; when to look again by its values and by its alert."""
         explained = self._inhibitor_of(rule, scope)
         if explained is not None and explained[0].freezes:
@@ -219,9 +221,12 @@ class _Look:
             return None, None
         if rule.business_hours and not self._floor.is_open(scope):
             values = _CLOSED
-        name = fingerprint_of(rule.rule_id, scope)
         before = self._evaluator.alerts.get(name)
-        verdict = judge(rule, values, self._now_ms, slide_ms, None if before is None else before.value)
+        if before is None:
+            verdict = judge(rule, values, self._now_ms, slide_ms, firing=False)
+        else:
+            firing = before.state == "firing"
+            verdict = judge(rule, values, self._now_ms, slide_ms, told=before.value, firing=firing)
         if before is None and verdict.raised is None:
             return verdict.due_ms, None
         after = step(before, rule, scope, verdict, self._now_ms, quiet=explained is not None)
@@ -268,12 +273,12 @@ class _Look:
     def end_orphans(self) -> None:
         """Alerts of rules that are gone, or no longer watch the scope, are over."""
         for name, alert in list(self._evaluator.alerts.items()):
-            rule = self._evaluator.rule(alert)
-            if alert.state == "resolved" or (rule and rule in self._evaluator.rules_of(alert.scope, self._floor)):
-                if alert.state != "resolved":
-                    self._evaluator.look_again(alert.scope, self._now_ms)
+            if alert.state == "resolved":
                 continue
-            self._end(name, alert)
+            if any(name == known for _, known in self._evaluator.rules_of(alert.scope, self._floor)):
+                self._evaluator.look_again(alert.scope, self._now_ms)
+            else:
+                self._end(name, alert)
 
     def _end(self, name: str, alert: Alert) -> None:
         if alert.state == "pending" and not alert.episode:

@@ -5,7 +5,7 @@ outside (`Values`), so the same rules run over the live floor and over the timel
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final, Literal, Protocol
 
@@ -46,8 +46,6 @@ class Own:
 
     target_ratio: float | None = None
     threshold_seconds: float | None = None
-    told: float = 0.0
-    """What the rule's alert told last, for `rises`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +178,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Verdict:
-    """What a rule finds of a scope: `raised` at the level of raising, `held` at that of clearing; None: it does not.
+    """What a rule finds of a scope: `raised` at the level of raising, `held` at that of clearing; None: nothing.
 
     `due_ms`: when to look again though nothing happens; None: no need.
     """
@@ -190,61 +188,76 @@ class Verdict:
     due_ms: int | None = None
 
 
-def conditions(expression: Expression) -> list[Condition]:
-    """Every comparison in it, from left to right."""
-    if isinstance(expression, Condition):
-        return [expression]
-    return [leaf for part in expression.parts for leaf in conditions(part)]
-
-
-def judge(rule: Rule, values: Values, now_ms: int, slide_ms: int, told: float | None = None) -> Verdict:
+def judge(
+    rule: Rule, values: Values, now_ms: int, slide_ms: int, *, told: float | None = None, firing: bool = True
+) -> Verdict:
     """What the rule finds of the scope with these values; a value that slides is looked at again after `slide_ms`.
 
-    `told`: the value that the rule's alert about the scope told last; None if there was none.
+    `told`: the value that the rule's alert about the scope told last; None if there was none. Only of a `firing` one is
+    the level of clearing of interest.
     """
-    verdict = Verdict()
-    measured: dict[Condition, Measured] = {}
-    for condition in conditions(rule.when):
-        found = measured[condition] = values.measure(condition.kpi, condition.window)
-        level = condition.level.of(values.own)
-        due_ms = None if level is None else _due_ms(found, condition, level, now_ms, slide_ms)
-        if due_ms is not None and (verdict.due_ms is None or due_ms < verdict.due_ms):
-            verdict.due_ms = due_ms
-    levels = values.own if told is None else replace(values.own, told=told)
-    verdict.raised = _holds(rule.when, measured, levels, rule.min_sample)
-    verdict.held = verdict.raised or _holds(rule.when, measured, levels, None)
-    return verdict
+    look = _Look(values, now_ms, slide_ms, 0.0 if told is None else told)
+    raised = look.finds(rule.when, rule.min_sample)
+    held = look.finds(rule.when, None) if raised is None and firing else raised
+    return Verdict(raised, held, look.due_ms)
 
 
-def _due_ms(found: Measured, condition: Condition, level: float, now_ms: int, slide_ms: int) -> int | None:
-    if found.value is None or not (found.grows or found.slides):
-        return None
-    if not found.grows:
-        return now_ms + slide_ms
-    over_ms = int((level - found.value) * 1000) + 1
-    return now_ms + over_ms if over_ms > 0 and condition.op in (">", ">=") else None
+class _Look:
+    """One rule over the values of one scope. What decides nothing is not measured."""
 
+    __slots__ = ("_measured", "_now_ms", "_slide_ms", "_told", "_values", "due_ms")
 
-def _holds(
-    expression: Expression, measured: Mapping[Condition, Measured], own: Own, min_sample: int | None
-) -> Finding | None:
-    """The first comparison that makes the expression true; `min_sample` None: by the levels of clearing."""
-    if isinstance(expression, AllOf):
-        found = [_holds(part, measured, own, min_sample) for part in expression.parts]
-        return found[0] if all(found) else None
-    if isinstance(expression, AnyOf):
-        parts = (_holds(part, measured, own, min_sample) for part in expression.parts)
-        return next((part for part in parts if part is not None), None)
-    value = measured[expression]
-    level = expression.level if min_sample is not None or expression.clear is None else expression.clear
-    number, shown = level.of(own), expression.level.of(own)
-    if expression.op == "rises":
-        number = shown = own.told
-    if value.value is None or number is None or shown is None or not _COMPARE[expression.op](value.value, number):
-        return None
-    if min_sample is not None and not _enough(value, number, expression.op, min_sample):
-        return None
-    return Finding(expression, value, shown)
+    def __init__(self, values: Values, now_ms: int, slide_ms: int, told: float) -> None:
+        self._values = values
+        self._now_ms = now_ms
+        self._slide_ms = slide_ms
+        self._told = told
+        self._measured: dict[int, Measured] = {}
+        self.due_ms: int | None = None
+
+    def finds(self, expression: Expression, min_sample: int | None) -> Finding | None:
+        """The first comparison that makes the expression true; `min_sample` None: by the levels of clearing."""
+        if isinstance(expression, Condition):
+            return self._compares(expression, min_sample)
+        first = None
+        for part in expression.parts:
+            found = self.finds(part, min_sample)
+            if isinstance(expression, AnyOf):
+                if found is not None:
+                    return found
+            elif found is None:
+                return None
+            first = first or found
+        return first
+
+    def _compares(self, condition: Condition, min_sample: int | None) -> Finding | None:
+        value = self._measured.get(id(condition))
+        if value is None:
+            value = self._measure(condition)
+        if value.value is None:
+            return None
+        shown = self._told if condition.op == "rises" else condition.level.of(self._values.own)
+        level = shown
+        if min_sample is None and condition.clear is not None:
+            level = condition.clear.of(self._values.own)
+        if level is None or shown is None or not _COMPARE[condition.op](value.value, level):
+            return None
+        if min_sample is not None and not _enough(value, level, condition.op, min_sample):
+            return None
+        return Finding(condition, value, shown)
+
+    def _measure(self, condition: Condition) -> Measured:
+        found = self._measured[id(condition)] = self._values.measure(condition.kpi, condition.window)
+        if found.value is None or not (found.grows or found.slides):
+            return found
+        due_ms: int | None = self._now_ms + self._slide_ms
+        if found.grows:
+            level = condition.level.of(self._values.own)
+            over_ms = 0 if level is None else int((level - found.value) * 1000) + 1
+            due_ms = self._now_ms + over_ms if over_ms > 0 and condition.op in (">", ">=") else None
+        if due_ms is not None and (self.due_ms is None or due_ms < self.due_ms):
+            self.due_ms = due_ms
+        return found
 
 
 def _enough(found: Measured, level: float, op: Op, min_sample: int) -> bool:
