@@ -13,24 +13,35 @@ from api.paths import Paths
 from api.problems import add_problem_handlers
 from api.readiness import why_not_ready
 from api.routes import ROUTERS
+from api.security import Door, Doorkeeper, Guard
 from api.settings import ApiSettings
 from api.views import Views
 from service.config_version import ConfigVersions
 from service.domain.settings import Floor
 from service.floor_state import FloorState
+from service.tokens import Tokens
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _GZIP_FROM_BYTES: Final = 2_000
 
 
 def create_app(
-    state: FloorState, floor: Floor, settings: ApiSettings | None = None, lifespan: Lifespan | None = None
+    state: FloorState,
+    floor: Floor,
+    settings: ApiSettings | None = None,
+    lifespan: Lifespan | None = None,
+    tokens: Tokens | None = None,
 ) -> FastAPI:
-    """Return the application. It serves the floor once the state's feed has caught up, and health at once."""
+    """Return the application. It serves the floor once the state's feed has caught up, and health at once.
+
+    `tokens` None: it serves everything to everybody.
+    """
     settings = settings or ApiSettings()
     views = Views(state)
-    hub = Hub(state, views, settings.stream_clients)
-    context = Context(state, floor, settings, views, hub, ConfigVersions(floor))
+    hub = Hub(state, views, settings.stream_clients, settings.stream_clients_per_token)
+    session_key = settings.session_key.get_secret_value() if settings.session_key is not None else None
+    keeper = Doorkeeper(tokens, session_key, state.wall_ms)
+    context = Context(state, floor, settings, views, hub, ConfigVersions(floor), keeper)
     app = FastAPI(
         title="Floorwalker",
         description="Live state of a contact centre: queues, agents, roll-ups. Undefined is null; times are UTC.",
@@ -43,5 +54,7 @@ def create_app(
     for build in ROUTERS:
         app.include_router(build(context))
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=4)
+    app.add_middleware(Guard)
     app.add_middleware(Paths, why_not=lambda: why_not_ready(state))
+    app.add_middleware(Door, keeper=keeper, per_second=settings.requests_per_second)
     return app

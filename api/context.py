@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.live import Hub
+from api.security import Doorkeeper
 from api.settings import ApiSettings
 from api.views import Views
 from service.config_version import ConfigVersions
@@ -20,3 +21,4 @@ class Context:
     views: Views
     hub: Hub
     versions: ConfigVersions
+    keeper: Doorkeeper

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -43,10 +44,12 @@ class Subscription:
 class Hub:
     """Renders each scope once per change for all clients, and counts the clients."""
 
-    def __init__(self, state: FloorState, views: Views, most_clients: int) -> None:
+    def __init__(self, state: FloorState, views: Views, most_clients: int, most_of_one: int) -> None:
         self._state = state
         self._views = views
         self._most = most_clients
+        self._most_of_one = most_of_one
+        self._by_token: Counter[str] = Counter()
         self._boot = secrets.token_hex(4)
         self._rendered: dict[tuple[str, tuple[str, ...]], tuple[Stamp, bytes]] = {}
         self.clients = 0
@@ -56,15 +59,24 @@ class Hub:
         """End every stream."""
         self.closing.set()
 
-    def enter(self) -> None:
-        """Count a client in. Raises Problem(503) when there are as many as allowed."""
+    def enter(self, token_id: str | None) -> None:
+        """Count a client in; None: tokens are not asked for. Raises Problem when there are as many as allowed."""
         if self.clients >= self._most:
             raise Problem(503, f"there are {self.clients} live streams, the most allowed", {"Retry-After": "5"})
+        if token_id is not None:
+            if self._by_token[token_id] >= self._most_of_one:
+                detail = f"this token has {self._by_token[token_id]} live streams, the most allowed"
+                raise Problem(429, detail, {"Retry-After": "5"})
+            self._by_token[token_id] += 1
         self.clients += 1
 
-    def leave(self) -> None:
+    def leave(self, token_id: str | None) -> None:
         """Count a client out."""
         self.clients -= 1
+        if token_id is not None:
+            self._by_token[token_id] -= 1
+            if not self._by_token[token_id]:
+                del self._by_token[token_id]
 
     def resume(self, subscription: Subscription, last_event_id: str | None) -> None:
         """Mark as sent what has not changed since the event the client saw last; another process's id says nothing."""
@@ -122,7 +134,7 @@ class Hub:
             queue, agent = self._state.queue(name), self._state.agent(name)
             if kind == "queue" and queue is not None:
                 body |= self._views.queue(view, queue, windows)
-            elif agent is not None:
+            elif kind == "agent" and agent is not None:
                 body |= self._views.agent(view, agent, windows)
             kept = (stamp, b"event: " + kind.encode() + b"\ndata: " + orjson.dumps(body) + b"\n\n")
             self._rendered[scope, windows] = kept
@@ -130,15 +142,22 @@ class Hub:
 
 
 class EventStream(Response):
-    """One client's stream. A client that takes nothing for ten seconds is dropped; it never holds up another."""
+    """One client's stream, for as long as what it was let in with is valid.
+
+    A client that takes nothing for ten seconds is dropped; it never holds up another.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, subscription: Subscription) -> None:
+    def __init__(
+        self, hub: Hub, subscription: Subscription, token_id: str | None, still_valid: Callable[[], bool]
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub = hub
         self._subscription = subscription
+        self._token_id = token_id
+        self._still_valid = still_valid
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until the client or the server leaves."""
@@ -152,7 +171,7 @@ class EventStream(Response):
         except TimeoutError:
             return  # too slow: the server closes the connection of an answer that has no end
         finally:
-            self._hub.leave()
+            self._hub.leave(self._token_id)
             for task in ends:
                 task.cancel()
 
@@ -160,7 +179,7 @@ class EventStream(Response):
         """Send what is new, tick by tick, until the client or the server leaves."""
         await put(b"retry: 1000\n\n" + self._hub.heartbeat())
         silent = 0.0
-        while not any(end.done() for end in ends):
+        while self._still_valid() and not any(end.done() for end in ends):
             body = await self._hub.frames(self._subscription)
             silent += TICK_SECONDS
             if silent >= HEARTBEAT_SECONDS:

@@ -110,15 +110,14 @@ class _One:
 class FloorMetrics:
     """What /metrics shows. Values that are undefined have no sample."""
 
-    def __init__(self, views: Views, agent_series: bool) -> None:
+    def __init__(self, views: Views) -> None:
         self._views = views
         self._state = views.state
-        self._agent_series = agent_series
         self._peaks = Peaks(views.state)
 
-    async def exposition(self) -> bytes:
-        """The text of one scrape."""
-        families = await self.families()
+    async def exposition(self, agents: bool) -> bytes:
+        """The text of one scrape; `agents`: with series of each agent."""
+        families = await self.families(agents)
         parts: list[bytes] = []
         for family in families.collect():
             registry = CollectorRegistry()
@@ -127,7 +126,7 @@ class FloorMetrics:
             await asyncio.sleep(0)
         return b"".join(parts)
 
-    async def families(self) -> Families:
+    async def families(self, agents: bool) -> Families:
         """All families with their samples."""
         families = Families()
         view = self._state.view()
@@ -139,7 +138,7 @@ class FloorMetrics:
                 self._queue(families, view, queue)
             if number % SCOPES_A_TURN == 0:
                 await asyncio.sleep(0)
-        if self._agent_series:
+        if agents:
             for number, agent_id in enumerate(self._state.agent_ids()):
                 self._agent(families, view, agent_id)
                 if number % SCOPES_A_TURN == 0:

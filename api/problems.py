@@ -2,7 +2,7 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Final
 
 import orjson
 from fastapi import FastAPI, Request
@@ -10,7 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.security_headers import HEADERS
+
 log = logging.getLogger(__name__)
+PROBLEM: Final = "application/problem+json"
 
 
 class Problem(Exception):
@@ -21,15 +24,15 @@ class Problem(Exception):
         self.status, self.detail, self.headers = status, detail, headers
 
 
+def problem_body(status: int, detail: str) -> bytes:
+    """The body of a problem."""
+    title = HTTPStatus(status).phrase
+    return orjson.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail})
+
+
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """The response of a problem."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    return Response(orjson.dumps(body), status, headers, "application/problem+json")
+    return Response(problem_body(status, detail), status, headers, PROBLEM)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -51,7 +54,8 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     async def on_bug(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem_response(500, "this request failed by a fault of the service; its log says more")
+        # the framework answers this one outside of all middlewares, hence the headers
+        return problem_response(500, "this request failed by a fault of the service; its log says more", HEADERS)
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)

@@ -29,7 +29,7 @@ def conditional_json(
     """
     parts = [orjson.dumps(part) for part in (content if isinstance(content, list) else [content])]
     tag = f'W/"{hashlib.blake2b(b"".join(parts), digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     known = request.headers.get("if-none-match")
     if known is not None and (known.strip() == "*" or tag in [part.strip() for part in known.split(",")]):
         return Response(status_code=304, headers=headers)

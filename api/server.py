@@ -15,6 +15,8 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from api.app import create_app
+from api.security_connections import KEEP_ALIVE_SECONDS, bounded
+from api.security_start import open_tokens, tls_options
 from api.settings import ApiSettings
 from service.collector import tune_collector
 from service.config import Config
@@ -62,17 +64,21 @@ class _Server(uvicorn.Server):
 
 
 def run(settings: ProcessSettings, config: Config) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code. Raises FailedError where the port is taken."""
+    """Serve until SIGTERM or SIGINT; returns the exit code.
+
+    Raises UsageError for settings that do not fit, FailedError where the port is taken.
+    """
     try:
         own = ApiSettings()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"FLOORWALKER_{str(first['loc'][0]).upper()}"
         raise UsageError(f"{name} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
-    listener = _listen(settings.host, settings.port)
-    tune_collector()
     floor = config.floor()
     state = FloorState(floor, settings.clock, own.history_days)
+    tokens, tls = open_tokens(settings, state.wall_ms), tls_options(settings)
+    listener = _listen(settings.host, settings.port)
+    tune_collector()
     apply = {STATE_TOPIC: state.apply, INTERVALS_TOPIC: state.history.apply}
     tail = StateTail(settings.bootstrap, apply, state, state.wall_ms)
 
@@ -86,14 +92,17 @@ def run(settings: ProcessSettings, config: Config) -> int:
             task.cancel()
             await asyncio.wait([task])
 
-    app = create_app(state, floor, own, lifespan)
+    app = create_app(state, floor, own, lifespan, tokens)
     server = _Server(
         uvicorn.Config(
             app, log_level=settings.log_level, access_log=False, timeout_graceful_shutdown=_LEAVE_SECONDS,
-            server_header=False, lifespan="on",
+            server_header=False, lifespan="on", ws="none", timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            http=bounded(own.connections), **tls,
         )
     )  # fmt: skip
-    log.info("serving on http://%s:%d", settings.host, settings.port)
+    log.info("serving on %s://%s:%d", "https" if tls else "http", settings.host, settings.port)
+    if tokens is None:
+        log.info("no tokens are asked for: whoever can use this machine sees everything")
     with listener:
         uvloop.run(server.serve(sockets=[listener]))
     return 1 if server.tail_failed else 0

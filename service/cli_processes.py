@@ -13,7 +13,7 @@ Start = Callable[[ProcessSettings, Config], int]
 
 COMMON = ("bootstrap", "application_id", "data_dir", "log_level")
 WORKER = (*COMMON, "embedded", "session_timeout_seconds", "metrics_port")
-API = (*COMMON, "host", "port", "clock")
+API = (*COMMON, "host", "port", "tokens", "tls_cert", "tls_key", "clock")
 
 
 def process_command(name: str, help_: str, options: tuple[str, ...], start: Start) -> Command:

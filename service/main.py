@@ -12,6 +12,7 @@ from service import (
     cli_ingest,
     cli_report,
     cli_rules,
+    cli_tokens,
     cli_topics,
 )
 from service.cli import Command, run_command_line
@@ -25,6 +26,7 @@ GROUPS = {
     "rules": "check and test alert rules",
     "topics": "create and describe the topics",
     "dead-letters": "show and replay what was rejected",
+    "token": "make access tokens for the API",
 }
 
 
@@ -50,6 +52,7 @@ COMMANDS: tuple[Command, ...] = (
     *cli_simulate.COMMANDS,
     *cli_topics.COMMANDS,
     *cli_dead_letters.COMMANDS,
+    *cli_tokens.COMMANDS,
     *cli_config.COMMANDS,
     *cli_rules.COMMANDS,
     *cli_bench.COMMANDS,

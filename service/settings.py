@@ -43,6 +43,11 @@ class ProcessSettings(BaseModel):
         default=6.0, ge=2, le=300, description="a worker silent for this long is replaced"
     )
     metrics_port: Port | None = Field(default=None, description="port on which a worker serves its own metrics")
+    tokens: Path | None = Field(default=None, strict=False, description="file of the hashes of the API's access tokens")
+    tls_cert: Path | None = Field(
+        default=None, strict=False, description="certificate (PEM, its chain included) of the API"
+    )
+    tls_key: Path | None = Field(default=None, strict=False, description="private key (PEM) of the certificate")
     clock: Literal["wall", "stream"] = Field(default="wall", description="what KPIs take as now")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="how much is logged")
 

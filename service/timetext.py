@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 DAY_MS = 86_400_000
 SHORTEST_INTERVAL_MS = 300_000
-_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": DAY_MS}
 
 
 def parse_zone(name: str) -> str:
@@ -28,6 +28,14 @@ def parse_interval_ms(text: str) -> int:
     if not SHORTEST_INTERVAL_MS <= length_ms <= DAY_MS or DAY_MS % length_ms:
         raise ValueError(f"{text!r} is not an interval: use a divisor of a day from 5m to 24h, such as 15m, 30m or 1h")
     return length_ms
+
+
+def parse_span_ms(text: str) -> int:
+    """Return the length of a span such as `12h` or `30d`."""
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([smhd])", text)
+    if not found:
+        raise ValueError(f"{text!r} is not a span of time: write 12h or 30d")
+    return int(found.group(1)) * _UNITS_MS[found.group(2)]
 
 
 def parse_minutes_of_day(text: str) -> int:

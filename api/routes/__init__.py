@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.context import Context
-from api.routes import agents, health, metrics, pages, queues, registry, routing, scopes, stream
+from api.routes import agents, health, metrics, pages, queues, registry, routing, scopes, session, stream
 
 ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     health.router,
@@ -17,5 +17,6 @@ ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     registry.router,
     stream.router,
     metrics.router,
+    session.router,
     pages.router,
 )

@@ -12,6 +12,7 @@ from api.params import pick_fields, pick_range_ms, pick_windows
 from api.paths import unescaped
 from api.problems import Problem
 from api.respond import conditional_json, json_response
+from api.security import check_agent, grant_of
 from api.views import NAMES
 from service.domain.buckets import STRETCHES_KEPT_MS
 from service.domain.scopes import AgentScope
@@ -23,9 +24,10 @@ Text = Annotated[str | None, Query()]
 From = Annotated[str | None, Query(alias="from")]
 
 
-def find_agent(context: Context, escaped: str) -> AgentScope:
-    """The agent of a path segment. Raises Problem(404)."""
+def find_agent(context: Context, request: Request, escaped: str) -> AgentScope:
+    """The agent of a path segment. Raises Problem(403) for one that the client's token does not show, else 404."""
     agent_id = unescaped(escaped)
+    check_agent(grant_of(request), agent_id, context.state.floor.agent(agent_id).team)
     found = context.state.agent(agent_id)
     if found is None:
         raise Problem(404, f"there is no agent {agent_id!r}: it is neither configured nor seen in the stream")
@@ -37,17 +39,17 @@ def router(context: Context) -> APIRouter:
     routes = APIRouter(prefix="/v1/agents", tags=["agents"])
     state, views = context.state, context.views
 
-    @routes.get("", summary="All agents; configured ones are always there")
+    @routes.get("", summary="All agents that the token shows; configured ones are always there")
     async def list_agents(
         request: Request, site: Text = None, team: Text = None, queue: Text = None,
         status: Annotated[str | None, Query(alias="state")] = None, fields: Text = None, windows: Text = None,
     ) -> Response:  # fmt: skip
         picked, wanted = pick_windows(windows), pick_fields(fields, NAMES["agent"])
-        view = state.view()
+        view, grant = state.view(), grant_of(request)
         items: list[dict[str, Any]] = []
         for agent_id in state.agent_ids():
             settings = state.floor.agent(agent_id)
-            agent = state.agent(agent_id)
+            agent = state.agent(agent_id) if grant.sees_agent(agent_id, settings.team) else None
             if agent is None or (site or settings.site, team or settings.team) != (settings.site, settings.team):
                 continue
             item = views.agent(view, agent, (), wanted)
@@ -63,7 +65,7 @@ def router(context: Context) -> APIRouter:
         request: Request, id: str, from_: From = None, to: Text = None, attribution: Attribution = "outcome",
         format: Literal["json", "csv"] | None = None,
     ) -> Response:  # fmt: skip
-        agent = find_agent(context, id)
+        agent = find_agent(context, request, id)
         view = state.view()
         calendar = state.calendars.of_scope(agent.scope)
         bounds = pick_range_ms(from_, to, calendar, view.now_ms, context.settings.history_days * DAY_MS)
@@ -71,8 +73,8 @@ def router(context: Context) -> APIRouter:
         return to_response(request, format, interval_rows(context, view, history), history, bounds)
 
     @routes.get("/{id:path}/timeline", summary="The agent's states one after the other")
-    async def timeline(id: str, from_: From = None, to: Text = None) -> Response:
-        agent = find_agent(context, id)
+    async def timeline(request: Request, id: str, from_: From = None, to: Text = None) -> Response:
+        agent = find_agent(context, request, id)
         view = state.view()
         calendar = state.calendars.of_scope(agent.scope)
         bounds = pick_range_ms(from_, to, calendar, view.now_ms, context.settings.history_days * DAY_MS)
@@ -88,7 +90,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/{id:path}", summary="One agent with all its windows")
     async def one_agent(request: Request, id: str, fields: Text = None, windows: Text = None) -> Response:
-        agent = find_agent(context, id)
+        agent = find_agent(context, request, id)
         picked, wanted = pick_windows(windows), pick_fields(fields, NAMES["agent"])
         view = state.view()
         return conditional_json(request, views.head(view), views.agent(view, agent, picked, wanted))

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api.context import Context
 from api.problems import Problem
+from api.security_headers import PAGE_POLICY
 
 FOLDER: Final = Path(__file__).parents[1] / "wallboard"
 TYPES: Final = {
@@ -17,8 +18,7 @@ TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": PAGE_POLICY,
     "Cache-Control": "no-cache",
 }
 

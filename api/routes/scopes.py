@@ -11,6 +11,7 @@ from api.paths import unescaped
 from api.problems import Problem
 from api.respond import conditional_json
 from api.rollups import queues_view, team_view
+from api.security import forbidden, grant_of
 from api.views import NAMES
 from service.rollups import class_parts, member_agents, member_queues
 
@@ -30,6 +31,8 @@ def router(context: Context) -> APIRouter:
         name, picked = unescaped(id), pick_windows(windows)
         view = state.view()
         if kind == "team":
+            if not grant_of(request).sees_team(name):
+                raise forbidden(f"this token does not show the team {name!r}")
             agents = member_agents(state, name)
             _some(kind, name, len(agents))
             wanted = pick_fields(fields, (*NAMES["agent"], *NAMES["queue"]))

@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from api.context import Context
 from api.live import EventStream, Subscription
 from api.params import pick_windows, split_list
 from api.problems import Problem
+from api.security import check_agent, grant_of
+from service.access import Grant
 
 ALL_QUEUES = "queue:*"
+MOST_SCOPES = 500
 DEFAULT_WINDOWS = "15m,day"
 Text = Annotated[str | None, Query()]
 
@@ -21,6 +24,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/stream", summary="Server-sent events: the view of each scope when it changes, and heartbeats")
     async def stream(
+        request: Request,
         scopes: Annotated[str | None, Query(description="as queue:sales,agent:1001; default: all queues")] = None,
         scope: Annotated[list[str] | None, Query(description="one scope, which may hold commas; repeatable")] = None,
         windows: Text = DEFAULT_WINDOWS,
@@ -28,20 +32,26 @@ def router(context: Context) -> APIRouter:
     ) -> Response:
         asked = [*split_list(scopes), *(scope or [])] or [ALL_QUEUES]
         named = list(dict.fromkeys(name for name in asked if name != ALL_QUEUES))
+        if len(named) > MOST_SCOPES:
+            raise Problem(400, f"scopes: {len(named)} are too many for one stream, {MOST_SCOPES} at most")
+        grant = grant_of(request)
         for name in named:
-            _check(context, name)
+            _check(context, grant, name)
         subscription = Subscription(named, ALL_QUEUES in asked, pick_windows(windows))
-        context.hub.enter()
+        who = None if context.keeper.open else grant.id
+        context.hub.enter(who)
         context.hub.resume(subscription, last_event_id)
-        return EventStream(context.hub, subscription)
+        return EventStream(context.hub, subscription, who, lambda: context.keeper.still_valid(grant))
 
     return routes
 
 
-def _check(context: Context, scope: str) -> None:
-    """Raise Problem for a scope that nothing will ever be sent of."""
+def _check(context: Context, grant: Grant, scope: str) -> None:
+    """Raise Problem for a scope that the client may not see, or that nothing will ever be sent of."""
     kind, _, name = scope.partition(":")
     if kind not in ("queue", "agent"):
         raise Problem(400, f"scopes: {scope!r} is none: use queue:ID or agent:ID")
+    if kind == "agent":
+        check_agent(grant, name, context.state.floor.agent(name).team)
     if (context.state.queue(name) if kind == "queue" else context.state.agent(name)) is None:
         raise Problem(404, f"there is no {kind} {name!r}: it is neither configured nor seen in the stream")

@@ -5,8 +5,10 @@ const STATES = ["available", "reserved", "on_contact", "acw", "not_ready"];
 const STALE_SECONDS = 30;
 const SILENT_MS = 6000; // heartbeats come every two seconds
 const WINDOW = "15m";
+const RENEW_MS = 600000; // sessions last an hour
 
 const board = document.getElementById("board");
+const login = document.getElementById("login");
 const status = document.getElementById("status");
 const tiles = new Map();
 let staleSeconds = null; // age of the newest event, when last told
@@ -104,11 +106,35 @@ function connect() {
   source.addEventListener("heartbeat", (event) => told(JSON.parse(event.data)));
   source.onopen = () => { opened = true; };
   source.onerror = () => {
-    // the browser reconnects by itself with Last-Event-ID, except after an answer such as 503
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
+    // the browser reconnects by itself with Last-Event-ID, except after an answer such as 401 or 503
+    if (source.readyState === EventSource.CLOSED) setTimeout(enter, 2000);
   };
 }
 
-connect();
+// EventSource cannot send a token: the page trades it for a cookie of an hour, which it renews while it is open
+async function session(token) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  return (await fetch("/session", { method: "POST", headers }).catch(() => ({ status: 0 }))).status;
+}
+
+async function enter() {
+  const locked = await session() === 401;
+  login.hidden = !locked;
+  if (!locked) connect();
+}
+
+login.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const input = document.getElementById("token");
+  const answer = await session(input.value.trim());
+  document.getElementById("refused").textContent = answer === 401 ? "this token is unknown or has expired" : "";
+  if (answer !== 204) return;
+  input.value = "";
+  login.hidden = true;
+  connect();
+});
+
+enter();
+setInterval(session, RENEW_MS);
 setInterval(tick, 500);
 tick();

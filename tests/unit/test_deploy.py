@@ -25,7 +25,7 @@ OURS = sorted(name for name, service in SERVICES.items() if service["image"].sta
 # of the Compose specification, those used here: a misspelt key is silently of no effect in some versions
 SERVICE_KEYS = {
     "image", "build", "environment", "volumes", "read_only", "tmpfs", "cap_drop", "security_opt", "init", "command",
-    "depends_on", "healthcheck", "restart", "ports", "profiles", "stop_grace_period",
+    "depends_on", "healthcheck", "restart", "ports", "profiles", "stop_grace_period", "secrets",
 }  # fmt: skip
 HEALTH_KEYS = {"test", "interval", "timeout", "retries", "start_period", "disable"}
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
@@ -85,6 +85,24 @@ def test_what_is_mounted_exists(name: str) -> None:
             assert (DEPLOY / source).is_file(), source
         else:
             assert source in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_secrets_are_files_that_everybody_makes_and_git_ignores(name: str) -> None:
+    ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
+    for secret in SERVICES[name].get("secrets", []):
+        folder, _, file = COMPOSE["secrets"][secret]["file"].removeprefix("./").partition("/")
+        assert f"/deploy/{folder}/" in ignored
+        assert f"deploy/{folder}/{file}" in (DEPLOY / "compose.yaml").read_text("utf-8"), "the head says so"
+
+
+def test_the_api_listens_to_other_containers_only_with_tokens() -> None:
+    environment, image = SERVICES["api"]["environment"], rests("ENV", last_stage())[0]
+    assert "FLOORWALKER_HOST=0.0.0.0" in image
+    assert environment["FLOORWALKER_TOKENS"].removeprefix("/run/secrets/") in SERVICES["api"]["secrets"]
+    job = yaml.safe_load((DEPLOY / "prometheus" / "compose.yml").read_text("utf-8"))["scrape_configs"][0]
+    credentials = job["authorization"]["credentials_file"].removeprefix("/run/secrets/")
+    assert credentials in SERVICES["prometheus"]["secrets"]
 
 
 @pytest.mark.parametrize("name", OURS)

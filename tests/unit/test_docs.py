@@ -24,7 +24,15 @@ from service.settings import ProcessSettings
 from service.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/running.md", "docs/channels.md")
+NAMES = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/running.md",
+    "docs/channels.md",
+    "docs/security.md",
+)
 TEXTS = {name: (ROOT / name).read_text("utf-8") for name in NAMES}
 RUNNING = TEXTS["docs/running.md"]
 SECTIONS: tuple[type[BaseModel], ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from api import live
 from tests.unit.api.floors import ODD_ID, Centre
 
 
@@ -22,3 +23,10 @@ def centre() -> Centre:
     made.queued("c5", ago_ms=25_000)
     made.flush()
     return made
+
+
+@pytest.fixture
+def quick_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter pauses of live push, so that tests need not wait for them."""
+    monkeypatch.setattr(live, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.05)

@@ -19,6 +19,7 @@ from service.domain.facts import FactBatch
 from service.domain.settings import Agent, Floor, Queue, ServiceLevel, Site
 from service.floor_state import FloorState
 from service.interval_history import interval_key
+from service.tokens import Tokens
 
 NOON_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
 ODD_ID = "SIP/80 07 客服,+%2F"
@@ -107,9 +108,9 @@ class Centre:
         fields = {"agent_id": agent, "state": state, "queues": list(queues), **more}
         self.event("agent.state_changed", self.now_ms - ago_ms, **fields)
 
-    def app(self, settings: ApiSettings | None = None) -> FastAPI:
+    def app(self, settings: ApiSettings | None = None, tokens: Tokens | None = None) -> FastAPI:
         """The application over the state."""
-        return create_app(self.state, self.floor, settings)
+        return create_app(self.state, self.floor, settings, tokens=tokens)
 
 
 async def get(app: FastAPI, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
