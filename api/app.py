@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from api.context import Context
+from api.context import Context, Send
 from api.live import Hub
 from api.paths import Paths
 from api.problems import add_problem_handlers
@@ -31,17 +31,19 @@ def create_app(
     settings: ApiSettings | None = None,
     lifespan: Lifespan | None = None,
     tokens: Tokens | None = None,
+    send: Send | None = None,
 ) -> FastAPI:
     """Return the application. It serves the floor once the state's feed has caught up, and health at once.
 
-    `tokens` None: it serves everything to everybody.
+    `tokens` None: it serves everything to everybody. `send` sends an event to `cti.events`; None: what needs that is
+    refused.
     """
     settings = settings or ApiSettings()
     views = Views(state)
     hub = Hub(state, views, settings.stream_clients, settings.stream_clients_per_token)
     session_key = settings.session_key.get_secret_value() if settings.session_key is not None else None
     keeper = Doorkeeper(tokens, session_key, state.wall_ms)
-    context = Context(state, floor, settings, views, hub, ConfigVersions(floor), keeper)
+    context = Context(state, floor, settings, views, hub, ConfigVersions(floor), keeper, send)
     app = FastAPI(
         title="Floorwalker",
         description="Live state of a contact centre: queues, agents, roll-ups. Undefined is null; times are UTC.",

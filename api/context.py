@@ -1,5 +1,6 @@
 """What every route works on."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api.live import Hub
@@ -7,8 +8,11 @@ from api.security import Doorkeeper
 from api.settings import ApiSettings
 from api.views import Views
 from service.config_version import ConfigVersions
+from service.domain.events import Event
 from service.domain.settings import Floor
 from service.floor_state import FloorState
+
+Send = Callable[[Event], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,5 @@ class Context:
     hub: Hub
     versions: ConfigVersions
     keeper: Doorkeeper
+    send: Send | None
+    """Sends an event to `cti.events`; None: this process cannot."""

@@ -12,6 +12,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.alerts import alert_view
 from api.problems import Problem
 from api.views import Views
 from service.domain.view import FloorView
@@ -27,6 +28,9 @@ WAITING_SLIDE_MS: Final = 1_000
 
 SEND_TIMEOUT_SECONDS: Final = 10.0
 _RENDERS_A_TURN: Final = 10
+
+ALERTS: Final = "alerts"
+"""The scope of all alerts that fire."""
 
 Stamp = tuple[int, int, int]
 
@@ -85,7 +89,7 @@ class Hub:
             return
         view = self._state.view()
         for scope in self._scopes(subscription):
-            if self._state.changed.get(scope, 0) <= int(seq):
+            if scope != ALERTS and self._state.changed.get(scope, 0) <= int(seq):
                 subscription.sent[scope] = self._stamp(scope, view)
 
     async def frames(self, subscription: Subscription) -> bytes:
@@ -121,6 +125,8 @@ class Hub:
 
     def _stamp(self, scope: str, view: FloorView) -> Stamp:
         """What has to differ for the scope to be sent again; quiet scopes take turns instead of coming all at once."""
+        if scope == ALERTS:
+            return self._state.generation, self._state.alerts.seq, 0
         queue = self._state.scopes.queues.get(scope)
         slide_ms = WAITING_SLIDE_MS if queue is not None and queue.waiting else SLIDE_MS
         slot = (view.now_ms + crc32(scope.encode()) % slide_ms) // slide_ms
@@ -132,7 +138,9 @@ class Hub:
             kind, _, name = scope.partition(":")
             body: dict[str, Any] = {"scope": scope, **self._views.head(view)}
             queue, agent = self._state.queue(name), self._state.agent(name)
-            if kind == "queue" and queue is not None:
+            if scope == ALERTS:
+                body["items"] = [alert_view(alert) for alert in self._state.alerts.found("firing", None, None)]
+            elif kind == "queue" and queue is not None:
                 body |= self._views.queue(view, queue, windows)
             elif kind == "agent" and agent is not None:
                 body |= self._views.agent(view, agent, windows)

@@ -132,6 +132,9 @@ class FloorMetrics:
         view = self._state.view()
         self._sources(families)
         self._feed(families)
+        alerts = families.gauge("floorwalker_alerts", "Alerts by state.", ("rule", "severity", "state"))
+        for labels, count in sorted(self._state.alerts.counts().items()):
+            alerts.add_metric(labels, count)
         for number, queue_id in enumerate(self._state.queue_ids()):
             queue = self._state.queue(queue_id)
             if queue is not None:

@@ -21,11 +21,12 @@ from api.settings import ApiSettings
 from service.collector import tune_collector
 from service.config import Config
 from service.errors import FailedError, UsageError
+from service.event_sender import EventSender
 from service.floor_state import FloorState
 from service.settings import ProcessSettings
 from service.state_tail import StateTail
 
-STATE_TOPIC, INTERVALS_TOPIC = "cti.state", "cti.intervals"
+STATE_TOPIC, INTERVALS_TOPIC, ALERTS_TOPIC = "cti.state", "cti.intervals", "cti.alerts"
 _LEAVE_SECONDS: Final = 2
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
     tokens, tls = open_tokens(settings, state.wall_ms), tls_options(settings)
     listener = _listen(settings.host, settings.port)
     tune_collector()
-    apply = {STATE_TOPIC: state.apply, INTERVALS_TOPIC: state.history.apply}
+    apply = {STATE_TOPIC: state.apply, INTERVALS_TOPIC: state.history.apply, ALERTS_TOPIC: state.alerts.apply}
     tail = StateTail(settings.bootstrap, apply, state, state.wall_ms)
 
     @asynccontextmanager
@@ -91,8 +92,10 @@ def run(settings: ProcessSettings, config: Config) -> int:
         finally:
             task.cancel()
             await asyncio.wait([task])
+            await send.close()
 
-    app = create_app(state, floor, own, lifespan, tokens)
+    send = EventSender(settings.bootstrap)
+    app = create_app(state, floor, own, lifespan, tokens, send)
     server = _Server(
         uvicorn.Config(
             app, log_level=settings.log_level, access_log=False, timeout_graceful_shutdown=_LEAVE_SECONDS,

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from service.alert_board import AlertBoard
 from service.domain.calendar import Calendars
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
@@ -68,6 +69,7 @@ class FloorState:
         self.calendars = Calendars(floor)
         self.history = IntervalHistory(history_days)
         self.expectations = Expectations(floor, self.calendars, self.history)
+        self.alerts = AlertBoard()
         self.feed = FeedStatus()
         self.latency = Latency()
         self.wall_ms = wall_ms
@@ -116,6 +118,7 @@ class FloorState:
         self.seq += 1
         self._forget()
         self.history.clear()
+        self.alerts.clear()
         self.feed.caught_up = False
         self.feed.refused = None
 

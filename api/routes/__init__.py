@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.context import Context
-from api.routes import agents, health, metrics, pages, queues, registry, routing, scopes, session, stream
+from api.routes import agents, alerts, health, metrics, pages, queues, registry, routing, scopes, session, stream
 
 ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     health.router,
@@ -14,6 +14,7 @@ ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     queues.router,
     agents.router,
     scopes.router,
+    alerts.router,
     registry.router,
     stream.router,
     metrics.router,

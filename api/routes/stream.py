@@ -6,10 +6,10 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from api.context import Context
-from api.live import EventStream, Subscription
+from api.live import ALERTS, EventStream, Subscription
 from api.params import pick_windows, split_list
 from api.problems import Problem
-from api.security import check_agent, grant_of
+from api.security import check_agent, forbidden, grant_of
 from service.access import Grant
 
 ALL_QUEUES = "queue:*"
@@ -48,9 +48,13 @@ def router(context: Context) -> APIRouter:
 
 def _check(context: Context, grant: Grant, scope: str) -> None:
     """Raise Problem for a scope that the client may not see, or that nothing will ever be sent of."""
+    if scope == ALERTS:
+        if not grant.may("alerts"):
+            raise forbidden(f"the role {grant.role} does not show alerts")
+        return
     kind, _, name = scope.partition(":")
     if kind not in ("queue", "agent"):
-        raise Problem(400, f"scopes: {scope!r} is none: use queue:ID or agent:ID")
+        raise Problem(400, f"scopes: {scope!r} is none: use queue:ID, agent:ID or alerts")
     if kind == "agent":
         check_agent(grant, name, context.state.floor.agent(name).team)
     if (context.state.queue(name) if kind == "queue" else context.state.agent(name)) is None:

@@ -11,10 +11,15 @@ import orjson
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.context import Send
 from api.settings import ApiSettings
+from service.alert_floor import LiveFloor
+from service.config import Config
 from service.domain.aggregate import AggregateStore
+from service.domain.alert_record import encode_alert
 from service.domain.correlate import CorrelateStore
 from service.domain.errors import InvalidEvent
+from service.domain.evaluator import Evaluator
 from service.domain.facts import FactBatch
 from service.domain.settings import Agent, Floor, Queue, ServiceLevel, Site
 from service.floor_state import FloorState
@@ -53,6 +58,8 @@ class Centre:
         self.offset = 0
         self.records: list[tuple[bytes, bytes | None]] = []
         self.closed: list[tuple[bytes, bytes]] = []
+        self.evaluator: Evaluator | None = None
+        self.live_floor: LiveFloor
 
     def event(self, type_: str, at_ms: int | None = None, **fields: Any) -> None:
         """One event at `at_ms` (now by default), received now."""
@@ -85,6 +92,15 @@ class Centre:
         self.state.feed.caught_up = True
         self.state.feed.problem = None
 
+    def evaluate(self) -> None:
+        """The rules are judged, and their alerts come to the state."""
+        if self.evaluator is None:
+            self.evaluator = Evaluator(Config().alert_rules(), "v1")
+            self.live_floor = LiveFloor(self.state, {}, {})
+        now_ms = max(self.live_floor.begin(), self.evaluator.last_ms + 1)
+        changes = self.evaluator.tick(now_ms, self.live_floor)
+        self.state.alerts.apply([(name.encode(), a and encode_alert(a)) for name, a in changes])
+
     def call(
         self, name: str, queue: str = "sales", *, wait_ms: int = 10_000, agent: str | None = None, ago_ms: int = 0
     ) -> None:
@@ -108,9 +124,11 @@ class Centre:
         fields = {"agent_id": agent, "state": state, "queues": list(queues), **more}
         self.event("agent.state_changed", self.now_ms - ago_ms, **fields)
 
-    def app(self, settings: ApiSettings | None = None, tokens: Tokens | None = None) -> FastAPI:
+    def app(
+        self, settings: ApiSettings | None = None, tokens: Tokens | None = None, send: Send | None = None
+    ) -> FastAPI:
         """The application over the state."""
-        return create_app(self.state, self.floor, settings, tokens=tokens)
+        return create_app(self.state, self.floor, settings, tokens=tokens, send=send)
 
 
 async def get(app: FastAPI, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
