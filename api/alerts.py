@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from msgspec import to_builtins
 
+from service.access import Grant
 from service.alert_board import state_of
 from service.domain.alert_record import Alert
 from service.timetext import format_moment
@@ -45,6 +46,14 @@ def alert_view(alert: Alert) -> dict[str, Any]:
         "inhibited_by": alert.inhibited_by,
         "config_version": alert.config_version,
     }
+
+
+def sees(grant: Grant, alert: Alert) -> bool:
+    """Whether the alert is among what the token shows: about single agents and teams as these themselves are."""
+    kind, _, name = alert.scope.partition(":")
+    if kind == "agent":
+        return grant.sees_agent(name, alert.labels.get("team"))
+    return kind != "team" or grant.sees_team(name)
 
 
 def links(alert: Alert) -> dict[str, str]:

@@ -12,9 +12,10 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.alerts import alert_view
+from api.alerts import alert_view, sees
 from api.problems import Problem
 from api.views import Views
+from service.access import EVERYTHING, Grant
 from service.domain.view import FloorView
 from service.floor_state import FloorState
 
@@ -42,6 +43,7 @@ class Subscription:
     scopes: list[str]
     all_queues: bool
     windows: tuple[str, ...]
+    grant: Grant = EVERYTHING
     sent: dict[str, Stamp] = field(default_factory=dict)
 
 
@@ -101,7 +103,8 @@ class Hub:
             stamp = self._stamp(scope, view)
             if subscription.sent.get(scope) == stamp:
                 continue
-            frame = self._render(scope, subscription.windows, stamp, view)
+            shared = scope != ALERTS
+            frame = self._render(scope, subscription.windows, stamp, view) if shared else self._alerts(subscription)
             subscription.sent[scope] = stamp
             found.append(frame)
             if len(found) % _RENDERS_A_TURN == 0:
@@ -132,15 +135,20 @@ class Hub:
         slot = (view.now_ms + crc32(scope.encode()) % slide_ms) // slide_ms
         return self._state.generation, self._state.changed.get(scope, 0), slot
 
+    def _alerts(self, subscription: Subscription) -> bytes:
+        """The alerts that fire, as far as the client may see them."""
+        firing = self._state.alerts.found("firing", None, None)
+        items = [alert_view(alert) for alert in firing if sees(subscription.grant, alert)]
+        body = {"scope": ALERTS, **self._views.head(self._state.view()), "items": items}
+        return b"event: alerts\ndata: " + orjson.dumps(body) + b"\n\n"
+
     def _render(self, scope: str, windows: tuple[str, ...], stamp: Stamp, view: FloorView) -> bytes:
         kept = self._rendered.get((scope, windows))
         if kept is None or kept[0] != stamp:
             kind, _, name = scope.partition(":")
             body: dict[str, Any] = {"scope": scope, **self._views.head(view)}
             queue, agent = self._state.queue(name), self._state.agent(name)
-            if scope == ALERTS:
-                body["items"] = [alert_view(alert) for alert in self._state.alerts.found("firing", None, None)]
-            elif kind == "queue" and queue is not None:
+            if kind == "queue" and queue is not None:
                 body |= self._views.queue(view, queue, windows)
             elif kind == "agent" and agent is not None:
                 body |= self._views.agent(view, agent, windows)

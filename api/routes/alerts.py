@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api.alerts import alert_view
+from api.alerts import alert_view, sees
 from api.context import Context
 from api.problems import Problem
 from api.respond import conditional_json, json_response
+from api.security import grant_of
 from service.domain.alert_record import Alert, Severity
 from service.domain.business_events import AlertAcknowledged
 from service.event_sender import NotSent
@@ -29,10 +30,10 @@ class Acknowledgement(BaseModel):
     note: Annotated[str, Field(max_length=2_000)] | None = None
 
 
-def find_alert(context: Context, fingerprint: str) -> Alert:
-    """The alert. Raises Problem(404)."""
+def find_alert(context: Context, request: Request, fingerprint: str) -> Alert:
+    """The alert. Raises Problem(404), also for one that the client's token does not show."""
     found = context.state.alerts.alerts.get(fingerprint)
-    if found is None:
+    if found is None or not sees(grant_of(request), found):
         raise Problem(404, f"there is no alert {fingerprint!r}")
     return found
 
@@ -52,16 +53,17 @@ def router(context: Context) -> APIRouter:
         severity: Severity | None = None,
         scope: Annotated[str | None, Query(description="as queue:sales; includes what belongs to it")] = None,
     ) -> Response:
-        items = [alert_view(alert) for alert in state.alerts.found(status, severity, scope)]
+        grant = grant_of(request)
+        items = [alert_view(alert) for alert in state.alerts.found(status, severity, scope) if sees(grant, alert)]
         return conditional_json(request, views.head(state.view()), items)
 
     @routes.get("/{fingerprint}", summary="One alert")
-    async def one_alert(fingerprint: str) -> Response:
-        return json_response({**views.head(state.view()), **alert_view(find_alert(context, fingerprint))})
+    async def one_alert(request: Request, fingerprint: str) -> Response:
+        return json_response({**views.head(state.view()), **alert_view(find_alert(context, request, fingerprint))})
 
     @routes.post("/{fingerprint}/ack", summary="Take a firing alert in hand", status_code=202)
-    async def acknowledge(fingerprint: str, body: Acknowledgement) -> Response:
-        alert = find_alert(context, fingerprint)
+    async def acknowledge(request: Request, fingerprint: str, body: Acknowledgement) -> Response:
+        alert = find_alert(context, request, fingerprint)
         if alert.acknowledged is not None:
             return json_response(alert_view(alert))
         if alert.state != "firing":

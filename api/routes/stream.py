@@ -37,7 +37,7 @@ def router(context: Context) -> APIRouter:
         grant = grant_of(request)
         for name in named:
             _check(context, grant, name)
-        subscription = Subscription(named, ALL_QUEUES in asked, pick_windows(windows))
+        subscription = Subscription(named, ALL_QUEUES in asked, pick_windows(windows), grant)
         who = None if context.keeper.open else grant.id
         context.hub.enter(who)
         context.hub.resume(subscription, last_event_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,8 @@ from service.domain.business_events import AlertAcknowledged
 from service.domain.events import Event
 from service.event_sender import NotSent
 from tests.unit.api.floors import Centre, get
+from tests.unit.api.keys import Keys, ask
+from tests.unit.api.push import connected
 
 MINUTE_MS = 60_000
 
@@ -196,3 +199,37 @@ async def test_a_real_queue_alerts_and_ends() -> None:
         centre.flush()
         centre.evaluate()
     assert await listed(centre, "?state=resolved") == ["oldest_wait"]
+
+
+async def test_alerts_are_pushed_when_they_change(quick_stream: None) -> None:
+    centre = ready()
+    async with connected(centre.app(), "/v1/stream?scopes=alerts") as client:
+        await client.until(lambda: len(client.of("alerts")) == 1)
+        assert client.of("alerts")[0].data["items"] == []
+        put(centre, "warns")
+        await client.until(lambda: len(client.of("alerts")) == 2)
+        assert [item["rule"] for item in client.of("alerts")[1].data["items"]] == ["warns"]
+
+
+async def test_an_alert_about_a_person_is_shown_to_those_who_may_see_the_person(tmp_path: Path) -> None:
+    centre = ready()
+    put(centre, "warns")
+    of_ann = put(centre, "long_hold", "agent:1001", labels={"agent": "1001", "team": "blue"})
+    put(centre, "long_hold", "team:blue", labels={"team": "blue"})
+    keys = Keys(tmp_path / "tokens.yaml", centre)
+    shown = {
+        "viewer": keys.give("viewer"),
+        "supervisor of blue": keys.give("supervisor", teams=("blue",), name="blue"),
+        "supervisor of red": keys.give("supervisor", teams=("red",), name="red"),
+    }
+    sent = Sent()
+    app = centre.app(tokens=keys.tokens(), send=sent)
+    scopes = {}
+    for who, token in shown.items():
+        scopes[who] = {item["scope"] for item in (await ask(app, "/v1/alerts", token)).json()["items"]}
+    blue = {"queue:sales", "agent:1001", "team:blue"}
+    assert scopes == {"viewer": {"queue:sales"}, "supervisor of blue": blue, "supervisor of red": {"queue:sales"}}
+    path, said = f"/v1/alerts/{of_ann.fingerprint}/ack", b'{"who": "bob"}'
+    typed = {"content-type": "application/json"}
+    answers = [await ask(app, path, token, "POST", typed, said) for token in shown.values()]
+    assert [answer.status_code for answer in answers] == [403, 202, 404]

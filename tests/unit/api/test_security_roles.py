@@ -28,6 +28,7 @@ PATHS = {
     "sources": ("/v1/sources",),
     "metrics": ("/metrics",),
     "kpis": ("/v1/kpis",),
+    "alerts": ("/v1/alerts", "/v1/alerts?state=firing"),
 }  # fmt: skip
 SPELLINGS = (
     "/v1/queues/", "//v1/agents", "/V1/agents", "/v1/agents%2F1001", "/%76%31/agents", "/wallboard/../v1/agents", "/v1",
