@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import PrivateAttr, ValidationError, field_validator
 
 from service.config_messages import explain
+from service.config_notify import NotifyConfig, unknown_rules
 from service.config_rules import RuleConfig, complaints, merged_rules, shipped_rules
 from service.config_section import Section
 from service.config_sections import (
@@ -42,6 +43,7 @@ class Config(Section):
     rules: list[RuleConfig] = []
     default_rules: bool = True
     goals: list[dict[str, Any]] = []
+    notify: NotifyConfig = NotifyConfig()
     not_ready_reasons: dict[str, domain.ReasonKind] = {}
     interval: str = "15m"
     contact_linger_seconds: Seconds = 900
@@ -201,10 +203,12 @@ def _unknown_sites(config: Config) -> Iterator[tuple[Location, str]]:
 
 
 def _wrong_rules(config: Config) -> Iterator[tuple[Location, str]]:
-    """Yield what is wrong with the alert rules together."""
+    """Yield what is wrong with the alert rules together, and with what names them."""
     shipped = frozenset(rule.id for rule in shipped_rules()) if config.default_rules else frozenset[str]()
     for at, text in complaints(config.rules, shipped):
         yield ("rules", *at), text
+    for at, text in unknown_rules(config.notify, shipped | {rule.id for rule in config.rules}):
+        yield ("notify", *at), text
 
 
 def _clocks_without_hours(config: Config) -> Iterator[tuple[Location, str]]:

@@ -100,6 +100,12 @@ TOPICS: tuple[Topic, ...] = (
     Topic("cti.dead-letter", "rejected input with the reason", _kept(30, **_LARGE)),
     Topic("cti.config", "configuration, by the time it is valid from", _latest_per_key(), partitions=1),
     Topic("cti.alerts", "alerts", _latest_per_key(**{"segment.ms": str(DAY_MS)}), partitions=1),
+    Topic(
+        "cti.notifications",
+        "what each receiver of alerts has confirmed",
+        _latest_per_key(**{"segment.ms": str(DAY_MS)}),
+        partitions=1,
+    ),
     Topic("cti.ticks", "one tick a second; who owns it evaluates", _kept(0.25), partitions=1),
 )
 

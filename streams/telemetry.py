@@ -35,6 +35,14 @@ class Telemetry:
             "floorwalker_worker_newest_record_timestamp_seconds", "Kafka time of the newest record processed.",
             ["topic", "partition"], registry=self.registry,
         )  # fmt: skip
+        self._notified = Counter(
+            "floorwalker_notifications", "Notices of alerts, by what became of them.", ["receiver", "outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._pending = Gauge(
+            "floorwalker_notifications_pending", "Notices of alerts that a receiver has not confirmed.", ["receiver"],
+            registry=self.registry,
+        )  # fmt: skip
 
     def consumed(self, topic: str, partition: int, records: int, newest_ms: int) -> None:
         """A batch was processed; `newest_ms` is the Kafka time of its last record, 0 if it was empty."""
@@ -55,6 +63,14 @@ class Telemetry:
     def misrouted(self, topic: str) -> None:
         """A record of the topic was moved to the partition of its key."""
         self._misrouted.labels(topic).inc()
+
+    def notified(self, receiver: str, outcome: str, notices: int) -> None:
+        """So many notices for a receiver of alerts came to this end (`service.notify.receiver.Outcome`)."""
+        self._notified.labels(receiver, outcome).inc(notices)
+
+    def notices_pending(self, receiver: str, notices: int) -> None:
+        """So many notices wait to be confirmed by the receiver."""
+        self._pending.labels(receiver).set(notices)
 
     def serve(self, port: int) -> None:
         """Serve /metrics on 127.0.0.1. Raises OSError if the port is taken."""

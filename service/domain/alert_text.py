@@ -28,8 +28,8 @@ def describe(rule: Rule, alert: Alert) -> str:
     """One sentence: the rule's own, with `{scope}`, `{value}`, `{threshold}`, `{sample}` and `{window}` filled in."""
     known = {
         "scope": alert.scope.partition(":")[2] or alert.scope,
-        "value": _number(alert.kpi, alert.value),
-        "threshold": _number(alert.kpi, alert.threshold),
+        "value": shown(alert.kpi, alert.value),
+        "threshold": shown(alert.kpi, alert.threshold),
         "sample": "" if alert.sample is None else str(alert.sample),
         "window": alert.window or "now",
     }
@@ -39,7 +39,8 @@ def describe(rule: Rule, alert: Alert) -> str:
     return f"{alert.kpi} of {alert.scope} is {known['value']} ({known['window']}{sample}), level {known['threshold']}"
 
 
-def _number(kpi: str | None, value: float | None) -> str:
+def shown(kpi: str | None, value: float | None) -> str:
+    """A KPI's value for people, in the unit that its name ends with."""
     if value is None:
         return "unknown"
     if kpi is not None and kpi.endswith("_ratio"):

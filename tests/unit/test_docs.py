@@ -32,6 +32,7 @@ NAMES = (
     "docs/running.md",
     "docs/channels.md",
     "docs/security.md",
+    "docs/notifications.md",
 )
 TEXTS = {name: (ROOT / name).read_text("utf-8") for name in NAMES}
 RUNNING = TEXTS["docs/running.md"]
