@@ -1,0 +1,98 @@
+"""Debian's Alertmanager as a process of a test, with deploy's configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from service.embedded import free_port
+
+CONFIG = Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
+SERVER, TOOL = "prometheus-alertmanager", "amtool"
+_SHORT = {"group_wait": "200ms", "group_interval": "500ms"}
+
+
+def missing() -> str | None:
+    """What lacks, as a reason to skip; None if all is there."""
+    lacking = [name for name in (SERVER, TOOL) if shutil.which(name) is None]
+    return f"not installed: {', '.join(lacking)} (Debian package {SERVER})" if lacking else None
+
+
+def shortened(receiver_url: str) -> dict[str, Any]:
+    """Deploy's configuration with addresses at the test's own server and without waiting for company."""
+    config: dict[str, Any] = yaml.safe_load(CONFIG.read_text("utf-8"))
+    for route in (config["route"], *config["route"]["routes"]):
+        route |= {key: value for key, value in _SHORT.items() if key in route}
+    for receiver in config["receivers"]:
+        for webhook in receiver.get("webhook_configs", []):
+            webhook["url"] = f"{receiver_url}/{webhook['url'].rpartition('/')[2]}"
+    return config
+
+
+class AlertmanagerProcess:
+    """One Alertmanager on a free port of this machine; it keeps port and memory over `stop` and `start`."""
+
+    def __init__(self, folder: Path, receiver_url: str) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "alertmanager.yml").write_text(yaml.safe_dump(shortened(receiver_url)), "utf-8")
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        with (self.folder / "alertmanager.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [SERVER, f"--config.file={self.folder}/alertmanager.yml", f"--storage.path={self.folder}/data",
+                 f"--web.listen-address={self.url.removeprefix('http://')}", "--cluster.listen-address="],
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        deadline = time.monotonic() + 30
+        async with httpx.AsyncClient() as client:
+            while not await self._ready(client):
+                assert time.monotonic() < deadline and self._process.poll() is None, self._log()
+                await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        """End it in order: it writes down whom it has told."""
+        if self._process is not None:
+            self._process.terminate()
+            await asyncio.to_thread(self._process.wait, 20)
+            self._process = None
+
+    async def alerts(self) -> dict[str, dict[str, Any]]:
+        """Its alerts by rule and scope."""
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            found = (await client.get("/api/v2/alerts")).raise_for_status().json()
+        return {f"{alert['labels']['alertname']} {alert['labels']['scope']}": alert for alert in found}
+
+    async def until(self, condition: Callable[[dict[str, dict[str, Any]]], bool], what: str) -> None:
+        """Wait until it holds of its alerts."""
+        deadline = time.monotonic() + 20
+        while not condition(alerts := await self.alerts()):
+            assert time.monotonic() < deadline, f"{what}: {alerts}\n{self._log()}"
+            await asyncio.sleep(0.05)
+
+    async def tool(self, *arguments: str) -> str:
+        """What amtool says."""
+        command = [TOOL, *arguments, f"--alertmanager.url={self.url}"]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    async def _ready(self, client: httpx.AsyncClient) -> bool:
+        try:
+            return (await client.get(f"{self.url}/-/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _log(self) -> str:
+        return (self.folder / "alertmanager.log").read_text("utf-8", "replace")[-3000:]
