@@ -1,22 +1,20 @@
 """Reading `cti.dead-letter` from the command line, and sending what is in it to where it came from again."""
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import TopicPartition
 
 from service.errors import FailedError
 from service.event_producer import EventProducer
 from service.ingest import DEAD_LETTERS
+from service.topic_reading import reading, until_the_end
 from service.topics import describe_topics
 
 FACTS: Final = "cti.facts"
 REPLAYED_FROM: Final = "replayed_from"
-STALLED_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class DeadLetter:
         if "cut_from" in self.about:
             return "was cut to 1 MiB"
         if self.about["source_topic"] == FACTS:
-            return "is a fact, which is applied once or never: replay the state (docs/running.md)"
+            return "is a fact, which is applied once or never: `floorwalker rebuild` applies all anew"
         return None
 
 
@@ -76,39 +74,13 @@ def read_dead_letters(bootstrap: str, wanted: Wanted) -> Iterator[DeadLetter]:
     found = {topic.name: topic for topic in describe_topics(bootstrap)}[DEAD_LETTERS]
     if found.partitions is None:
         raise FailedError(f"{bootstrap} lacks {DEAD_LETTERS}: run `floorwalker topics create` first")
-    try:
-        consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
-        try:
-            consumer.assign([TopicPartition(DEAD_LETTERS, number) for number in range(found.partitions)])
-            consumer.seek_to_beginning()
-            for record in _until_the_end(consumer):
-                about = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
-                value = record.value or b""
-                letter = DeadLetter(record.partition, record.offset, record.timestamp, record.key, value, about)
-                if wanted.has(letter):
-                    yield letter
-        finally:
-            consumer.close()
-    except KafkaError as error:
-        raise FailedError(f"the Kafka broker at {bootstrap} did not answer as it should: {error}") from error
-
-
-def _until_the_end(consumer: Any) -> Iterator[Any]:
-    """All records up to where the partitions ended when they were first fetched."""
-    ends: dict[Any, int] = {}
-    partitions = consumer.assignment()
-    deadline = time.monotonic() + STALLED_S
-    while any(tp not in ends or consumer.position(tp) < ends[tp] for tp in partitions):
-        polled = consumer.poll(timeout_ms=200)
-        for tp in partitions:
-            # of a fetch: the embedded broker's own answer for the end lies inside the last batch
-            if tp not in ends and (end := consumer.highwater(tp)) is not None:
-                ends[tp] = end
-        for records in polled.values():
-            deadline = time.monotonic() + STALLED_S
-            yield from records
-        if time.monotonic() > deadline:
-            raise FailedError(f"{DEAD_LETTERS} cannot be read: the broker delivers nothing")
+    with reading(bootstrap, [TopicPartition(DEAD_LETTERS, number) for number in range(found.partitions)]) as consumer:
+        for record in until_the_end(consumer):
+            about = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
+            value = record.value or b""
+            letter = DeadLetter(record.partition, record.offset, record.timestamp, record.key, value, about)
+            if wanted.has(letter):
+                yield letter
 
 
 def replay(bootstrap: str, letters: Sequence[DeadLetter]) -> None:

@@ -67,13 +67,19 @@ class EventProducer:
         self,
         topic: str,
         key: bytes | None,
-        value: bytes,
+        value: bytes | None,
         headers: Sequence[tuple[str, bytes]] = (),
         partition: int | None = None,
+        timestamp_ms: int | None = None,
     ) -> None:
-        """Send one record; waits while too many are in flight. `partition` None: the key's. Raises FailedError."""
+        """Send one record; waits while too many are in flight. `partition` None: the key's. Raises FailedError.
+
+        `timestamp_ms` None: now; a topic may set its own.
+        """
         try:
-            sent = self._producer.send(topic, key=key, value=value, headers=list(headers), partition=partition)
+            sent = self._producer.send(
+                topic, key=key, value=value, headers=list(headers), partition=partition, timestamp_ms=timestamp_ms
+            )
             self._waiting.append(sent)
         except KafkaError as error:
             raise self._failed(error) from error

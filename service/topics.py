@@ -14,7 +14,15 @@ from typing import Any, Literal, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NotCoordinatorError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 
 from service.errors import FailedError, UsageError
 
@@ -109,6 +117,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic("cti.ticks", "one tick a second; who owns it evaluates", _kept(0.25), partitions=1),
 )
 
+REMADE = ("cti.facts", "cti.contacts", "cti.state")
+"""What is made from `cti.events` and from nothing else: `floorwalker rebuild` makes these topics anew."""
+
 
 def create_topics(
     bootstrap: str,
@@ -123,7 +134,7 @@ def create_topics(
     `client` is further settings of kafka-python (SASL, TLS). Raises WrongPartitions before anything is created,
     TopicsRefused, BrokerUnreachable, and UsageError when `bootstrap` is no address.
     """
-    with _admin(bootstrap, client) as admin:
+    with connected_admin(bootstrap, client) as admin:
         there = {report.name: report for report in _describe(admin, topics) if report.status != "missing"}
         _refuse_other_partitions(topics, there, partitions)
         missing = [topic for topic in topics if topic.name not in there]
@@ -132,6 +143,21 @@ def create_topics(
         created = {topic.name for topic in missing}
         reports = _describe_all(admin, topics)
         return [replace(report, status="created") if report.name in created else report for report in reports]
+
+
+def delete_topics(admin: KafkaAdminClient, names: Sequence[str]) -> None:
+    """Delete topics and return when the broker no longer lists them. Raises TopicsRefused."""
+    if not names:
+        return
+    answers = patiently(lambda: admin.delete_topics(names, raise_errors=False)["topics"])
+    for answer in answers:
+        if answer["error_code"] not in (0, UnknownTopicOrPartitionError.errno):
+            raise TopicsRefused(f"the Kafka broker refused to delete {answer['name']}: error {answer['error_code']}")
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while left := set(names) & set(patiently(admin.list_topics)):
+        if time.monotonic() > deadline:
+            raise TopicsRefused(f"{', '.join(sorted(left))}: deleted, and the Kafka broker lists it still")
+        time.sleep(0.1)
 
 
 def _describe_all(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[TopicReport]:
@@ -148,12 +174,13 @@ def describe_topics(
     bootstrap: str, *, client: Mapping[str, Any] | None = None, topics: Sequence[Topic] = TOPICS
 ) -> list[TopicReport]:
     """Report on the topics of the table, missing ones included. Raises BrokerUnreachable, UsageError."""
-    with _admin(bootstrap, client) as admin:
+    with connected_admin(bootstrap, client) as admin:
         return _describe(admin, topics)
 
 
 @contextmanager
-def _admin(bootstrap: str, client: Mapping[str, Any] | None) -> Iterator[KafkaAdminClient]:
+def connected_admin(bootstrap: str, client: Mapping[str, Any] | None) -> Iterator[KafkaAdminClient]:
+    """kafka-python's admin client. What it raises inside becomes BrokerUnreachable."""
     addresses = bootstrap.split(",")
     unreachable = BrokerUnreachable(f"no Kafka broker answers at {bootstrap}: start one or correct the address")
     # the client would try for its whole timeout, and leave a socket open for each time nobody listened
@@ -190,7 +217,7 @@ def _create(admin: KafkaAdminClient, topics: Sequence[Topic], partitions: int, r
     wanted = [
         NewTopic(t.name, t.partitions or partitions, replication, None, {**t.settings, **durable}) for t in topics
     ]
-    answers = _patiently(lambda: admin.create_topics(wanted, raise_errors=False)["topics"])
+    answers = patiently(lambda: admin.create_topics(wanted, raise_errors=False)["topics"])
     # "exists" is no failure: two processes start at once, and the report shows what the other one made
     refused = [answer for answer in answers if answer["error_code"] not in (0, TopicAlreadyExistsError.errno)]
     if refused:
@@ -206,24 +233,27 @@ def _refuse_other_partitions(topics: Sequence[Topic], there: Mapping[str, TopicR
     if wrong:
         raise WrongPartitions(
             f"wrong number of partitions: {'; '.join(wrong)}. It is fixed when a topic is created: ask for the number "
-            "that is there, or recreate the topics and send the events again (docs/running.md)"
+            "that is there, or change it with `floorwalker rebuild --partitions N`"
         )
 
 
-def _patiently(ask: Callable[[], T]) -> T:
-    """Ask again while a connection fails: the client may have chosen a broker that just died, though others live."""
+def patiently(ask: Callable[[], T]) -> T:
+    """Ask again while a connection fails, or the group's coordinator is being elected.
+
+    The client may have chosen a broker that just died, though others live.
+    """
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
         try:
             return ask()
-        except KafkaConnectionError:
+        except (KafkaConnectionError, CoordinatorNotAvailableError, NotCoordinatorError):
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.1)
 
 
 def _describe(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[TopicReport]:
-    return _patiently(lambda: _describe_once(admin, topics))
+    return patiently(lambda: _describe_once(admin, topics))
 
 
 def _describe_once(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[TopicReport]:

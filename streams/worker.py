@@ -17,6 +17,7 @@ from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
 from service.errors import FailedError, UsageError
 from service.settings import ProcessSettings
+from service.state_schema import check_schema
 from service.topics import TOPICS, Topic, describe_topics
 from streams.batch_app import FloorwalkerApp
 from streams.misrouted import EVENTS
@@ -83,7 +84,8 @@ def check_topics(settings: ProcessSettings, native: Iterable[str]) -> ProcessSet
     counts = {name: reports[name].partitions for name in (EVENTS, FACTS, CONTACTS, STATE)}
     if len(set(counts.values())) != 1:
         raise FailedError(
-            f"topics must have equally many partitions, found {counts}: see `floorwalker topics describe`"
+            f"topics must have equally many partitions, found {counts}: run `floorwalker rebuild`, or see "
+            "`floorwalker topics describe`"
         )
     return settings.model_copy(update={"partitions": counts[EVENTS]})
 
@@ -93,6 +95,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
     if sys.platform == "win32":
         raise UsageError("a worker needs Linux or macOS: signals and event loops of Windows are not supported")
     settings = check_topics(settings, native_adapters(config))
+    check_schema(settings.bootstrap, settings.partitions)
     telemetry = Telemetry()
     if settings.metrics_port is not None:
         try:

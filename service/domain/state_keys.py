@@ -44,4 +44,4 @@ def parts_of(scope: str) -> tuple[str | None, str]:
 
 def other_schema(found: int) -> str:
     """What to tell about state that another version wrote."""
-    return f"the state topics hold schema {found}, this version has {SCHEMA}: recreate them and replay cti.events"
+    return f"the state topics hold schema {found}, not {SCHEMA}: stop all workers and run `floorwalker rebuild`"

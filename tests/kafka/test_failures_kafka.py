@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import poison_scenarios, stop_scenarios
+from tests.support import poison_scenarios, rebuild_scenarios, stop_scenarios
 from tests.support.apache_kafka import KafkaProcess, KafkaUnavailable
 from tests.support.misrouted_scenario import PARTITIONS, foreign_partitioner
 from tests.support.mornings import CONFIG, Event, simulated
@@ -64,3 +64,9 @@ async def test_a_worker_stops_in_time_while_the_broker_is_silent(
 async def test_a_foreign_partitioner_changes_no_number(run: StreamRun, tmp_path: Path) -> None:
     async with run:
         await foreign_partitioner(run, simulated(), tmp_path)
+
+
+@pytest.mark.parametrize("partitions", [None, 5])
+async def test_rebuilt_state_is_the_state_before(run: StreamRun, partitions: int | None, tmp_path: Path) -> None:
+    async with run:
+        await rebuild_scenarios.the_same_state(run, simulated(), tmp_path, partitions)

@@ -180,6 +180,12 @@ class StreamRun:
             self.sent += len(records)
         return [(place.partition, place.offset) for place in written]
 
+    async def read_anew(self) -> None:
+        """Forget what the feed said and read it from its beginning: its topics are others now."""
+        await self.feed.stop()
+        self.feed = FeedTail(self.bootstrap)
+        await self.feed.start()
+
     # --- state out --------------------------------------------------------------------------------------------------
 
     async def settle(self, timeout_s: float = 60.0) -> None:

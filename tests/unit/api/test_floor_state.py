@@ -101,7 +101,7 @@ async def test_state_of_another_version_is_not_served(centre: Centre) -> None:
     centre.state.apply([(MARK_KEY, msgspec.msgpack.encode(Mark(schema=keys.SCHEMA + 1)))])
     answer = await get(centre.app(), "/readyz")
     assert answer.status_code == 503
-    assert "recreate them and replay cti.events" in answer.json()["detail"]
+    assert "run `floorwalker rebuild`" in answer.json()["detail"]
     assert (await get(centre.app(), "/v1/queues")).status_code == 503
 
 
