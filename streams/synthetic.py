@@ -7,11 +7,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from service.domain.codec import encode_event, record_key
-from service.domain.correlate import BY_KEY, EVERYWHERE, HERE, CorrelateStore
+from service.domain.correlate import BY_KEY, EVALUATOR, EVERYWHERE, HERE, CorrelateStore
 from service.domain.events import Event
 from streams.kafka_hash import partitions_of
 from streams.misrouted import COPIED_FROM, EVENTS
 from streams.producer import BatchProducer
+
+TICKS = "cti.ticks"
+ACKNOWLEDGED = b"acknowledged"
+"""Key of an acknowledgement among the ticks."""
 
 Sent = list[Future[Any]]
 
@@ -22,6 +26,9 @@ def send_made(producer: BatchProducer, made: Iterable[tuple[str, Event]], here: 
     stays = [(COPIED_FROM, b"%d" % here)]  # what is for every partition is at home in one
     sent: Sent = []
     for where, event in made:
+        if where == EVALUATOR:
+            sent.append(producer.send_facts(TICKS, 0, encode_event(event), key=ACKNOWLEDGED))
+            continue
         raw, key = encode_event(event), record_key(event).encode()
         headers = stays if where == EVERYWHERE else None
         sent += [producer.send_facts(EVENTS, to, raw, key=key, headers=headers) for to in targets[where]]

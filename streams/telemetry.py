@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 AGE_EDGES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
+EVALUATION_EDGES = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2)
+
 
 class Telemetry:
     """Counters and gauges of one worker; `serve` makes them readable."""
@@ -43,6 +45,24 @@ class Telemetry:
             "floorwalker_notifications_pending", "Notices of alerts that a receiver has not confirmed.", ["receiver"],
             registry=self.registry,
         )  # fmt: skip
+
+        self._evaluation = Histogram(
+            "floorwalker_worker_evaluation_seconds", "How long judging the alert rules took at each tick.",
+            buckets=EVALUATION_EDGES, registry=self.registry,
+        )  # fmt: skip
+
+        self._failed = Counter(
+            "floorwalker_worker_evaluation_failures", "Ticks at which judging the alert rules failed, a fault of ours.",
+            registry=self.registry,
+        )  # fmt: skip
+
+    def evaluation_failed(self) -> None:
+        """Judging the alert rules failed by a fault of the code."""
+        self._failed.inc()
+
+    def evaluated(self, seconds: float) -> None:
+        """The alert rules were judged."""
+        self._evaluation.observe(seconds)
 
     def consumed(self, topic: str, partition: int, records: int, newest_ms: int) -> None:
         """A batch was processed; `newest_ms` is the Kafka time of its last record, 0 if it was empty."""

@@ -20,6 +20,7 @@ from service.settings import ProcessSettings
 from service.state_schema import check_schema
 from service.topics import TOPICS, Topic, describe_topics
 from streams.batch_app import FloorwalkerApp
+from streams.evaluate import add_evaluate
 from streams.misrouted import EVENTS
 from streams.processors import CONTACTS, STATE, add_processors
 from streams.router import FACTS
@@ -52,6 +53,7 @@ def build_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -
         native_adapters(config),
         telemetry,
     )
+    add_evaluate(app, settings, config, telemetry)
     return app
 
 

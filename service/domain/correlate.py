@@ -15,7 +15,13 @@ from msgspec import Struct, field
 from service.domain import state_keys as keys
 from service.domain.agent_inputs import agent_input
 from service.domain.amending import amend
-from service.domain.business_events import AgentMovedOn, CustomerClassChanged, ForecastPublished, SourceSnapshot
+from service.domain.business_events import (
+    AgentMovedOn,
+    AlertAcknowledged,
+    CustomerClassChanged,
+    ForecastPublished,
+    SourceSnapshot,
+)
 from service.domain.codec import TYPE_OF, decode_event
 from service.domain.contact_record import ContactRecord
 from service.domain.contact_watch import ContactWatch
@@ -33,8 +39,10 @@ from service.domain.totals import bump
 LINGER_MS: Final = 900_000
 MAX_SKEW_MS: Final = 60_000
 
-HERE, EVERYWHERE, BY_KEY = "here", "everywhere", "by_key"
-"""Where a synthetic event goes: to this partition, to all of them, to the one that its key gives."""
+HERE, EVERYWHERE, BY_KEY, EVALUATOR = "here", "everywhere", "by_key", "evaluator"
+"""Where an event made or forwarded goes: to this partition, to all of them, to the one that its key gives, or to
+whoever evaluates the alert rules.
+"""
 
 
 class CorrelateMark(Struct, array_like=True, gc=False):
@@ -115,6 +123,8 @@ class CorrelateStore:
             self._made += [(BY_KEY, agent) for agent in agent_snapshots(event)]
         if isinstance(event, ForecastPublished):
             return [_forecast(event, at_ms)]
+        if isinstance(event, AlertAcknowledged):
+            self._made.append((EVALUATOR, event))
         return self._class_changed(event, at_ms, source) if isinstance(event, CustomerClassChanged) else []
 
     def _synthetic(self, event: Event) -> list[AnyFact]:

@@ -1,0 +1,125 @@
+"""One evaluator's term of office: it reads the floor and the alerts there are, judges at every tick, and has each
+change written before anybody is told.
+
+Without Faust: whoever holds the office calls `turn`, one call at a time.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from service.alert_floor import LiveFloor
+from service.config import Config
+from service.config_version import ConfigVersions
+from service.domain.alert_record import Acknowledged, Alert, encode_alert
+from service.domain.business_events import AlertAcknowledged
+from service.domain.evaluator import Change, Evaluator
+from service.floor_state import FloorState, Record
+
+CATCHING_UP: Final = 3.0
+"""From how many times the wall clock's pace on arrivals are an arrear that is worked off: nothing is judged then, since
+customers of long ago seem to wait.
+"""
+
+_SLACK_MS: Final = 2_000
+log = logging.getLogger(__name__)
+
+Write = Callable[[Sequence[Record]], Awaitable[None]]
+
+
+class Outlet(Protocol):
+    """Who tells people. `topics` are read with the floor, before `begin`."""
+
+    topics: Mapping[str, Callable[[Sequence[Record]], None]]
+
+    async def begin(self, alerts: Sequence[Alert]) -> None:
+        """These are the alerts there are; what of them has not been told is to be told."""
+
+    async def changed(self, changes: Sequence[Change]) -> None:
+        """These have changed, and are written."""
+
+    async def end(self) -> None:
+        """Somebody else tells from now on."""
+
+
+class Office:
+    """The evaluator at work over a floor that a tail fills. `write` returns once `cti.alerts` has the records."""
+
+    def __init__(self, state: FloorState, config: Config, write: Write, outlet: Outlet | None = None) -> None:
+        self.state = state
+        self._config = config
+        self._versions = ConfigVersions(state.floor)
+        self._write = write
+        self._outlet = outlet
+        self._floor: LiveFloor | None = None
+        self._evaluator: Evaluator | None = None
+        self._generation = -1
+        self._telling = False
+        self._received: tuple[float, int] | None = None
+        self.seconds = 0.0
+        """How long the last judging took."""
+        self.faults = 0
+        """How often judging failed."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything is read, so that there is something to judge."""
+        feed = self.state.feed
+        return feed.caught_up and feed.problem is None and feed.refused is None
+
+    async def turn(self, acknowledgements: Sequence[AlertAcknowledged]) -> bool:
+        """One tick: judge, write, tell. False if nothing could be judged: acknowledgements are to be brought again."""
+        if not self.ready:
+            return False
+        evaluator, floor = self._evaluator, self._floor
+        if evaluator is None or floor is None or self._generation != self.state.generation:
+            evaluator, floor = await self._take_office()
+        now_ms = floor.begin()
+        started = time.perf_counter()
+        try:
+            changes = dict([] if self._works_off_arrears() else evaluator.tick(now_ms, floor))
+        except Exception:  # a fault of ours in judging: counting goes on, and the next tick begins from what is written
+            log.exception("judging the alert rules failed")
+            self.faults += 1
+            self._evaluator = None
+            return False
+        self.seconds = time.perf_counter() - started
+        for event in acknowledgements:
+            by = Acknowledged(event.who, event.occurred_at_ms, event.note)
+            alert = evaluator.acknowledge(event.fingerprint, by)
+            if alert is not None:
+                changes[event.fingerprint] = alert
+        if changes:
+            await self._write([(n.encode(), None if a is None else encode_alert(a)) for n, a in changes.items()])
+            if self._outlet is not None:
+                await self._outlet.changed(list(changes.items()))
+        return True
+
+    async def leave(self) -> None:
+        """Tell nobody any more."""
+        if self._outlet is not None and self._telling:
+            await self._outlet.end()
+
+    async def _take_office(self) -> tuple[Evaluator, LiveFloor]:
+        """Go on from the alerts that are written."""
+        config, state = self._config, self.state
+        floor = self._floor = LiveFloor(state, config.business_hours(), config.site_of_source())
+        evaluator = self._evaluator = Evaluator(config.alert_rules(), self._versions.at(state.now_ms))
+        evaluator.restore(state.alerts.alerts.values())
+        self._generation = state.generation
+        log.info("evaluating %d rules, %d alerts known", len(config.alert_rules()), len(evaluator.alerts))
+        if self._outlet is not None and not self._telling:
+            self._telling = True
+            await self._outlet.begin(list(evaluator.alerts.values()))
+        return evaluator, floor
+
+    def _works_off_arrears(self) -> bool:
+        """Whether what arrives arrived in Kafka long ago, and much of it since the last look."""
+        now_s, received_ms = time.monotonic(), self.state.newest_received_ms
+        before, self._received = self._received, (now_s, received_ms)
+        if before is None or not before[1]:
+            return False
+        passed_ms = (now_s - before[0]) * 1000
+        late_ms = self.state.wall_ms() - received_ms
+        return late_ms > _SLACK_MS and received_ms - before[1] > CATCHING_UP * passed_ms + _SLACK_MS

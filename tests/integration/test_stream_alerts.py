@@ -1,0 +1,137 @@
+"""Alerts in running workers: told within seconds, once, taken in hand, and neither lost nor repeated by a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from service.domain.alert_record import Alert, decode_alert
+from service.embedded import EmbeddedBroker
+from tests.support.stream_run import StreamRun
+
+CONFIG = """
+queues: {sales: {channel: voice}}
+default_rules: false
+rules:
+  - id: busy
+    severity: page
+    scopes: {kind: queue}
+    when: {kpi: waiting, op: ">=", value: 2, clear: 1}
+    for: 1s
+    keep_firing_for: 1s
+"""
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> AsyncIterator[StreamRun]:
+    config = tmp_path / "floor.yaml"
+    config.write_text(CONFIG)
+    with EmbeddedBroker() as broker:
+        async with StreamRun(broker.bootstrap, config, tmp_path, embedded=True) as started:
+            yield started
+
+
+async def tell(run: StreamRun, kind: str, contact: str, **fields: Any) -> None:
+    """An event of now about one contact in the queue `sales`."""
+    event = {
+        "event_id": f"{kind}-{contact}", "type": kind, "occurred_at_ms": int(time.time() * 1000), "source": "pbx",
+        "contact_id": contact, "visit_id": contact, "queue_id": "sales", **fields,
+    }  # fmt: skip
+    await run.send([(contact.encode(), json.dumps(event).encode())])
+
+
+async def until(ask: Callable[[], Any], what: str, run: StreamRun) -> Any:
+    """The first answer that says yes."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (found := await ask()):
+        assert time.monotonic() < deadline, f"{what}: not within {TIMEOUT_S} s\n{run.logs()}"
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def told(run: StreamRun) -> list[Alert | None]:
+    """Everything that was ever written to `cti.alerts`."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=run.bootstrap, fetch_max_wait_ms=20)
+    await consumer.start()
+    try:
+        partition = TopicPartition("cti.alerts", 0)
+        consumer.assign([partition])
+        await consumer.seek_to_beginning(partition)
+        found: list[Alert | None] = []
+        for _ in range(20):
+            batches = await consumer.getmany(timeout_ms=50)
+            found += [r.value and decode_alert(r.value) for records in batches.values() for r in records]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def test_an_alert_fires_is_taken_in_hand_and_ends(run: StreamRun) -> None:
+    worker = run.start_worker()
+    async with httpx.AsyncClient(base_url=run.start_api(), timeout=10) as api:
+
+        async def alerts(state: str) -> list[dict[str, Any]]:
+            try:
+                answer = await api.get("/v1/alerts", params={"state": state})
+            except httpx.TransportError:
+                return []
+            return answer.json()["items"] if answer.status_code == 200 else []
+
+        await run.until_ready([worker])
+        await tell(run, "visit.queued", "c1")
+        await tell(run, "visit.queued", "c2")
+        (alert,) = await until(lambda: alerts("firing"), "the alert fires", run)
+        assert (alert["rule"], alert["scope"], alert["value"], alert["episode"]) == ("busy", "queue:sales", 2, 1)
+
+        path = f"/v1/alerts/{alert['fingerprint']}"
+        answer = await api.post(f"{path}/ack", json={"who": "ann", "note": "on it"})
+        assert answer.status_code == 202, answer.text
+
+        async def in_hand() -> Any:
+            return (await api.get(path)).json()["acknowledged"]
+
+        by = await until(in_hand, "the alert is in hand", run)
+        assert (by["by"], by["note"]) == ("ann", "on it")
+
+        for contact in ("c1", "c2"):
+            await tell(run, "visit.answered", contact, agent_id="1001")
+        (alert,) = await until(lambda: alerts("resolved"), "the alert ends", run)
+        assert alert["acknowledged"]["by"] == "ann"
+
+
+@pytest.mark.crash
+async def test_a_worker_that_dies_takes_no_alert_with_it_and_its_successor_repeats_none(run: StreamRun) -> None:
+    first = run.start_worker()
+    await run.until_ready([first])
+    await tell(run, "visit.queued", "c1")
+    await tell(run, "visit.queued", "c2")
+
+    async def states() -> list[str]:
+        return [alert.state for alert in await told(run) if alert is not None]
+
+    async def fires() -> bool:
+        return "firing" in await states()
+
+    async def ended() -> bool:
+        return (await states())[-1:] == ["resolved"]
+
+    await until(fires, "the alert fires", run)
+    run.kill(first)
+    second = run.start_worker()
+    await run.until_ready([second])
+    await run.until(lambda: "1 alerts known" in second.log_text(), "the successor knows the alert")
+    for contact in ("c1", "c2"):
+        await tell(run, "visit.answered", contact, agent_id="1001")
+    await until(ended, "the successor ends it", run)
+    written = [alert for alert in await told(run) if alert is not None]
+    assert {alert.episode for alert in written if alert.state != "pending"} == {1}
+    assert len({alert.fired_ms for alert in written if alert.state == "firing"}) == 1
