@@ -46,7 +46,8 @@ def create_app(
     context = Context(state, floor, settings, views, hub, ConfigVersions(floor), keeper, send)
     app = FastAPI(
         title="Floorwalker",
-        description="Live state of a contact centre: queues, agents, roll-ups. Undefined is null; times are UTC.",
+        description="Live state of a contact centre: queues, agents, roll-ups. Undefined is null; times are UTC. "
+        "Where tokens are asked for: Authorization: Bearer TOKEN.",
         docs_url=None,  # the usual page loads its script from another host; ours does not
         redoc_url=None,
         lifespan=lifespan,
