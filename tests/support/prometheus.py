@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,7 +71,8 @@ class PrometheusProcess:
                     return
             except httpx.TransportError:
                 pass  # not listening yet
-            time.sleep(0.1)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.1)
         raise AssertionError(f"still not so: {holds}; log: {Path(self._log.name).read_text('utf-8')[-2000:]}")
 
     def ask(self, expr: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:

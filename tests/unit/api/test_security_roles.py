@@ -88,7 +88,7 @@ async def test_without_a_token_there_is_nothing(app: FastAPI, path: str):
     assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/wallboard/board.js", "/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/wallboard/main.js", "/healthz", "/readyz"])
 async def test_the_page_and_health_are_there_for_everybody(app: FastAPI, path: str):
     assert (await ask(app, path)).status_code == 200
     assert (await ask(app, path, "fw_old.token")).status_code == 200, "an old token does not hide them"
