@@ -22,11 +22,13 @@ from service.domain.business_events import AlertAcknowledged
 from service.domain.codec import decode_event, encode_event
 from service.domain.errors import InvalidEvent
 from service.floor_state import FloorState, Record
+from service.notify.receivers import build_receivers
 from service.settings import ProcessSettings
 from service.state_tail import StateTail
 from streams.batch_app import FloorwalkerApp
 from streams.crash import crash_on_error
 from streams.fetches import RawRecord
+from streams.notify import Teller
 from streams.synthetic import ACKNOWLEDGED, TICKS
 from streams.telemetry import Telemetry
 from streams.transport import batch_of, batches
@@ -130,8 +132,14 @@ class Evaluate:
 
 
 def add_evaluate(app: FloorwalkerApp, settings: ProcessSettings, config: Config, telemetry: Telemetry) -> None:
-    """Add the agent that evaluates the alert rules, and the tick that drives it."""
-    evaluate = Evaluate(app, settings, config, telemetry)
+    """Add the agent that evaluates the alert rules, and the tick that drives it. Raises UsageError.
+
+    That is, if a secret of somebody who is to be told cannot be read.
+    """
+    receivers = build_receivers(config.notify)
+    evaluate = Evaluate(
+        app, settings, config, telemetry, lambda: Teller(app, receivers, telemetry) if receivers else None
+    )
     topic = app.topic(TICKS, key_serializer="raw", value_serializer="raw")
     app.agent(topic, name="evaluate")(crash_on_error(evaluate.run))
 

@@ -37,7 +37,7 @@ class Alertmanager:
     name: str
     url: str
     public_url: str | None = None
-    batch: int = 500
+    batch: int = 100
     repeat_ms: int | None = REPEAT_MS
     linger_ms: int = LINGER_MS
 

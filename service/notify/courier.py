@@ -133,12 +133,12 @@ class Courier:
 
     def _something(self) -> bool:
         self._release()
-        return bool(self._round or self.outbox.due(1, self._held_until_ms) or self._time_to_repeat())
+        return bool(self._round or self.outbox.due(1) or self._time_to_repeat())
 
     def _next(self) -> list[Notice]:
         """What to tell now: first what is new, then the next part of what is repeated."""
         limit = self.receiver.batch
-        if due := self.outbox.due(limit, self._held_until_ms, last=self._refusals):
+        if due := self.outbox.due(limit):
             return due
         now_ms = self._clock.now_ms()
         if not self._round and self._time_to_repeat():
@@ -154,7 +154,9 @@ class Courier:
         """Let notices that were refused be tried again when their time has come, and forget those that are over."""
         now_ms = self._clock.steady_ms()
         self._refusals = {key: times for key, times in self._refusals.items() if self.outbox.owes(key)}
-        self._held_until_ms = {key: at_ms for key, at_ms in self._held_until_ms.items() if at_ms > now_ms}
+        for key in [key for key, at_ms in self._held_until_ms.items() if at_ms <= now_ms]:
+            del self._held_until_ms[key]
+            self.outbox.release(key)
 
     def _idle_ms(self) -> int | None:
         """How long nothing is to be done if nothing changes; None: for ever."""
@@ -199,6 +201,7 @@ class Courier:
         now_ms = self._clock.steady_ms()
         for notice in notices:
             times = self._refusals[notice.key] = self._refusals.get(notice.key, 0) + 1
+            self.outbox.hold(notice.key)
             self._held_until_ms[notice.key] = now_ms + self._pause_ms(times, LONGEST_HOLD_MS)
             if times == 1:
                 log.warning("%s refuses %s and will be asked again: %s", self.receiver.name, notice.key, answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -15,7 +15,11 @@ Told = Literal["firing", "resolved"]
 Record = tuple[bytes, bytes | None]
 """Key and value of a record of `cti.notifications`; without a value the key is forgotten."""
 
-_RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+_Urgency = tuple[bool, int, int]
+_Place = tuple[int, _Urgency, str]
+"""Where a notice stands in the order: its rank (0; 1 once it was held), urgency, key. Others of a key are void."""
+
+_WEIGHT: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _NOBODY: Final = ""
 """In the place of a fingerprint: since when a receiver is known."""
 
@@ -48,10 +52,10 @@ class Notice(Struct, frozen=True):
         return self.alert.updated_ms if self.alert.resolved_ms is None else self.alert.resolved_ms
 
     @property
-    def urgency(self) -> tuple[bool, int, int]:
+    def urgency(self) -> _Urgency:
         """What sorts first is told first: what fires, what is severe, what is old."""
         alert = self.alert
-        return self.state == "resolved", _RANK[alert.severity], alert.fired_ms or alert.since_ms
+        return self.state == "resolved", _WEIGHT[alert.severity], alert.fired_ms or alert.since_ms
 
 
 def notice_for(
@@ -86,6 +90,8 @@ class Outbox:
         self._alerts: dict[str, Alert] = {}
         self._confirmed: dict[str, Confirmed] = {}
         self._due: dict[str, Notice] = {}
+        self._order: list[_Place] = []
+        self._rank: dict[str, int | None] = {}
 
     @property
     def pending(self) -> int:
@@ -102,7 +108,8 @@ class Outbox:
         news = [] if known is not None else [self._record(_NOBODY, Confirmed(0, "resolved", now_ms))]
         self._known_since_ms = now_ms if known is None else known.at_ms
         self._confirmed = found
-        self._alerts, self._due = {}, {}
+        self._alerts, self._due, self._order = {}, {}, []
+        self._rank.clear()
         there = set()
         for alert in alerts:
             there.add(alert.fingerprint)
@@ -123,14 +130,30 @@ class Outbox:
         known = self._confirmed.pop(fingerprint, None)
         return [(self._key(fingerprint), None)] if known is not None else []
 
-    def due(self, limit: int, held: Container[str] = (), last: Container[str] = ()) -> list[Notice]:
-        """The most urgent notices not confirmed: without those whose keys are `held`, with `last` at the end."""
-        open_ones = (notice for notice in self._due.values() if notice.key not in held)
-        return heapq.nsmallest(limit, open_ones, key=lambda notice: (notice.key in last, notice.urgency))
+    def due(self, limit: int) -> list[Notice]:
+        """The most urgent notices that are not confirmed, without those that are held."""
+        found: dict[str, _Place] = {}
+        while self._order and len(found) < limit:
+            place = heapq.heappop(self._order)
+            if self.owes(place[-1]) and self._rank.get(place[-1], 0) == place[0]:
+                found[place[-1]] = place
+        for place in found.values():
+            heapq.heappush(self._order, place)
+        return [self._due[_fingerprint_in(key)] for key in found]
+
+    def hold(self, key: str) -> None:
+        """Put a notice aside."""
+        self._rank[key] = None
+
+    def release(self, key: str) -> None:
+        """Let a notice be due again, behind all that were never held."""
+        if self.owes(key):
+            self._rank[key] = 1
+            heapq.heappush(self._order, (1, self._due[_fingerprint_in(key)].urgency, key))
 
     def owes(self, key: str) -> bool:
         """Whether the notice with this key is still to be confirmed."""
-        notice = self._due.get(key.partition("/")[0])
+        notice = self._due.get(_fingerprint_in(key))
         return notice is not None and notice.key == key
 
     def confirm(self, notices: Iterable[Notice], now_ms: int) -> list[Record]:
@@ -170,7 +193,12 @@ class Outbox:
         """Decide anew what is due of one alert; let go of one that has ended and of which nothing will be told."""
         alert, confirmed = self._alerts.get(fingerprint), self._confirmed.get(fingerprint)
         notice = None if alert is None else notice_for(alert, confirmed, self._wants, self._known_since_ms)
+        before = self._due.get(fingerprint)
+        if before is not None and (notice is None or notice.key != before.key):
+            self._rank.pop(before.key, None)
         if notice is not None:
+            if before is None or notice.key != before.key:
+                heapq.heappush(self._order, (0, notice.urgency, notice.key))
             self._due[fingerprint] = notice
             return
         self._due.pop(fingerprint, None)
@@ -194,6 +222,10 @@ class Outbox:
 
     def _key(self, fingerprint: str) -> bytes:
         return f"{self.receiver}|{fingerprint}".encode()
+
+
+def _fingerprint_in(key: str) -> str:
+    return key.partition("/")[0]
 
 
 _ENCODER: Final = msgspec.json.Encoder()

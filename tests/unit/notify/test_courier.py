@@ -237,10 +237,10 @@ class TestAlertmanager:
         scene.offer(*[firing(f"rule-{number}") for number in range(1_200)])
         await scene.run()
         sizes = [len(json.loads(request.body)) for _, request in scene.asked]
-        assert max(sizes) <= 500 and sum(sizes) == 2_400
+        assert max(sizes) <= 100 and sum(sizes) == 2_400
 
     async def test_an_outage_in_the_middle_of_a_round_repeats_the_round(self):
-        failing = [False] * 4 + [True]
+        failing = [False] * 15 + [True]
         scene = self.scene(lambda request, at_ms: DOWN if failing and failing.pop(0) else OK, minutes=1.5)
         scene.offer(*[firing(f"rule-{number}") for number in range(1_200)])
         await scene.run()

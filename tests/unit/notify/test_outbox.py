@@ -175,10 +175,28 @@ def test_what_fires_is_told_before_what_ended_and_pages_before_warnings():
     assert [notice.alert.rule for notice in box.due(1)] == ["older"]
 
 
-def test_what_is_held_back_makes_room_for_the_next():
+def test_what_is_held_makes_room_for_the_next_and_comes_back_behind_it():
     box = outbox([firing("a"), firing("b", at_ms=NOON_MS + 1)])
     (first,) = box.due(1)
-    assert [notice.alert.rule for notice in box.due(1, {first.key})] == ["b"]
+    box.hold(first.key)
+    assert [notice.alert.rule for notice in box.due(10)] == ["b"]
+    box.release(first.key)
+    assert [notice.alert.rule for notice in box.due(10)] == ["b", "a"]
+
+
+def test_what_is_released_is_due_once_though_its_old_place_was_never_reached():
+    box = outbox([firing("a"), firing("b", at_ms=NOON_MS + 1)])
+    last = box.due(2)[1]
+    box.hold(last.key)
+    assert [notice.alert.rule for notice in box.due(1)] == ["a"]
+    box.release(last.key)
+    assert [notice.alert.rule for notice in box.due(10)] == ["a", "b"]
+
+
+def test_what_is_told_says_the_newest_that_is_known():
+    box = outbox([firing(value=0.6)])
+    box.offer(firing(value=0.5))
+    assert [notice.alert.value for notice in box.due(10)] == [0.5]
 
 
 class TestReceiverThatForgets:
@@ -218,7 +236,8 @@ def test_memory_holds_nothing_of_alerts_that_are_over_and_told():
             box.offer(resolved(alert))
             box.confirm(box.due(1), NOON_MS)
         box.standing(LATER_MS)
-        assert (len(box._alerts), box.pending) == (0, 0)
+        assert (len(box._alerts), box.pending, box.due(10)) == (0, 0, [])
+        assert not box._order
 
 
 def life(episodes: int) -> list[Alert]:
