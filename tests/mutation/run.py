@@ -53,7 +53,7 @@ JUDGES: Final = [
       if path.stem not in OTHERS),
 ]  # fmt: skip
 PYTEST: Final = (
-    "-xqsp", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning",
+    "-xqqsp", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning",
 )  # fmt: skip
 MEMORY_BYTES: Final = 3 << 30
 Loop = Callable[[pytest.Session], int]
