@@ -3,14 +3,24 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from service.domain.errors import CONFLICT, CORRECTED, DUPLICATE, LATE, SKEW, SYNTHETIC, UNCORRECTED, UNMATCHED
+from service.domain.errors import (
+    CONFLICT,
+    CORRECTED,
+    DUPLICATE,
+    LATE,
+    REF_DROPPED,
+    SKEW,
+    SYNTHETIC,
+    UNCORRECTED,
+    UNMATCHED,
+)
 from service.floor_state import FloorState
 from service.timetext import format_moment
 
 UNKNOWN: Final = "unknown"
 """Name for the source of events that do not say theirs; those that cannot be decoded never do."""
 
-FINDINGS: Final = (DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW, CORRECTED, UNCORRECTED)
+FINDINGS: Final = (DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW, CORRECTED, UNCORRECTED, REF_DROPPED)
 _REJECTED: Final = "rejected:"
 
 

@@ -28,6 +28,17 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka brokers (default 127.0.0.1:9092)")
 
 
+def add_setting(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the option of one process setting; `load_settings` checks its value, as it does that of the variable."""
+    field = ProcessSettings.model_fields[name]
+    option = f"--{name.replace('_', '-')}"
+    if field.annotation is bool:
+        parser.add_argument(option, action="store_true", default=None, help=field.description)
+    else:
+        default = "" if field.default_factory or field.default is None else f" (default {field.default})"
+        parser.add_argument(option, metavar="VALUE", help=f"{field.description}{default}")
+
+
 def read_config(args: argparse.Namespace) -> Config:
     """Return the configuration that the command line, else the environment, names; else the defaults."""
     named = args.config or (Path(value) if (value := os.environ.get(f"{PREFIX}CONFIG")) else None)

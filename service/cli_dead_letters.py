@@ -8,12 +8,14 @@ import orjson
 from rich.table import Table
 
 from service.cli import DONE, Command
-from service.cli_common import add_broker, add_config, checked, read_config, read_settings
+from service.cli_common import add_broker, add_config, add_setting, checked, read_config, read_settings
 from service.console import console, print_bytes, print_line
-from service.dead_letters import DeadLetter, Wanted, read_dead_letters, replay
+from service.dead_letters import DeadLetter, Wanted, read_dead_letters, replay, unsealed
 from service.errors import UsageError
+from service.privacy import sealer
 from service.rejects import RAW_LIMIT
 from service.report import rfc3339
+from service.settings import ProcessSettings
 
 
 def _place(text: str) -> str:
@@ -27,6 +29,7 @@ def _place(text: str) -> str:
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_broker(parser)
+    add_setting(parser, "dead_letter_key_file")
     parser.add_argument("--reason", metavar="R", help="only those with this reason")
     parser.add_argument("--topic", metavar="T", help="only those that came from this topic")
 
@@ -50,7 +53,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.limit < 1:
         raise UsageError(f"--limit is {args.limit}: it must be 1 or more")
     settings = read_settings(args, read_config(args))
-    letters = sorted(read_dead_letters(settings.bootstrap, Wanted(args.reason, args.topic)), key=_age)
+    letters = _letters(settings, Wanted(args.reason, args.topic))
     newest = deque(letters, maxlen=args.limit)
     if args.json:
         print_bytes(orjson.dumps([_row(letter) for letter in newest], option=orjson.OPT_INDENT_2) + b"\n")
@@ -66,6 +69,12 @@ def _list(args: argparse.Namespace) -> int:
     if len(letters) > len(newest):
         print_line(f"the newest {len(newest)} of {len(letters)}: --limit shows more")
     return DONE
+
+
+def _letters(settings: ProcessSettings, wanted: Wanted) -> list[DeadLetter]:
+    """Return the wanted ones, the oldest first, decrypted where the key is there."""
+    seal = sealer(settings)
+    return sorted((unsealed(letter, seal) for letter in read_dead_letters(settings.bootstrap, wanted)), key=_age)
 
 
 def _age(letter: DeadLetter) -> tuple[int, int, int]:
@@ -88,7 +97,7 @@ def _replay(args: argparse.Namespace) -> int:
         raise UsageError("say which dead letters to replay: --reason, --topic or --offset")
     settings = read_settings(args, read_config(args))
     wanted = Wanted(args.reason, args.topic, frozenset(args.offset))
-    letters = sorted(read_dead_letters(settings.bootstrap, wanted), key=_age)
+    letters = _letters(settings, wanted)
     sendable = [letter for letter in letters if letter.hindrance() is None]
     if not args.dry_run:
         replay(settings.bootstrap, sendable)

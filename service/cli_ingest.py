@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from service.cli import DONE, Command
-from service.cli_common import add_broker, add_config, checked, read_config, read_settings
+from service.cli_common import add_broker, add_config, add_setting, checked, read_config, read_settings
 from service.cli_recording import Feed, add_recording, clock_ms, feed_of
 from service.console import print_error, print_line, progress_bar
 from service.errors import FailedError, UsageError
@@ -19,6 +19,7 @@ from service.event_producer import EventProducer
 from service.follow import follow_lines
 from service.ingest import DEAD_LETTERS, EVENTS_TOPIC, Ingest, Item, Pace, Summary
 from service.ingest_state import IngestState, StateFile, default_state_file, mark_files
+from service.privacy import INGESTING, customer_keys, sealer
 from service.recordings import STDIN, Recording, decode_lines, read_recording
 from service.shift import shift_to_now_ms
 
@@ -42,6 +43,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shift-to-now", action="store_true", help="move the recording in time so that it ends now")
     parser.add_argument("--follow", action="store_true", help="go on with what is written to the file, until Ctrl-C")
     parser.add_argument("--state", type=Path, metavar="FILE", help="where to keep how far it came, for continuing")
+    for name in INGESTING:
+        add_setting(parser, name)
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder for progress files without --state")
 
 
@@ -49,6 +52,7 @@ def _ingest(args: argparse.Namespace) -> int:
     _check(args)
     config = read_config(args)
     settings = read_settings(args, config)
+    keys, seal = customer_keys(settings), sealer(settings)
     feed = feed_of(args, config)
     recording = None if args.follow else read_recording(args.files, feed.adapter(), clock_ms())
     items = _followed(args.files[0], feed) if recording is None else _recorded(recording)
@@ -58,7 +62,8 @@ def _ingest(args: argparse.Namespace) -> int:
         state = _state(args, feed, file, recording)
         total = None if recording is None else len(recording.events) + len(recording.rejected)
         task = bar.add_task(f"to {EVENTS_TOPIC}", total=total, completed=state.acknowledged)
-        run = Ingest(producer, state, file, feed.source, Pace(args.speed), partial(_show, bar, task), summary)
+        show = partial(_show, bar, task)
+        run = Ingest(producer, state, file, feed.source, Pace(args.speed), show, keys, seal, summary)
         finished = _until_interrupted(run, items)
     print_line(_sentence(summary, settings.bootstrap))
     if finished or args.follow:
@@ -133,7 +138,9 @@ def _sentence(summary: Summary, bootstrap: str) -> str:
     rejected = ", ".join(f"{reason} {count}" for reason, count in sorted(summary.rejected.items()))
     text = f"{summary.events} events sent to {EVENTS_TOPIC} at {bootstrap}"
     text += f", {summary.rejected.total()} records rejected to {DEAD_LETTERS} ({rejected})" if rejected else ""
-    return text + (f", {summary.skipped} sent before" if summary.skipped else "")
+    text += f", {summary.skipped} sent before" if summary.skipped else ""
+    dropped = summary.customers_dropped
+    return text + (f", {dropped} without their customer's number (no --customer-key-file)" if dropped else "")
 
 
 COMMANDS = (Command("ingest", "send a recording to Kafka", _add_arguments, _ingest),)

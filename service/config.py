@@ -238,6 +238,9 @@ def _doubts(config: Config) -> Iterator[tuple[Location, str]]:
             yield ("queues", key), f"queue {key} has business hours, which its clock {level.clock} ignores"
         if (queue.site or config.defaults.queue.site) is None and len(config.sites) > 1:
             yield ("queues", key), f"queue {key} names no site of {len(config.sites)}: it counts in 'default' (UTC)"
+    for key, source in config.sources.items():
+        if source.mapping is not None and source.mapping.customer_ref in source.mapping.contact:
+            yield ("sources", key), f"source {key} makes contact ids of customers' numbers, which are not hashed there"
     if config.goals:
         yield ("goals",), "`goals` are kept but not evaluated by this version"
 

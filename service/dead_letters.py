@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kafka import TopicPartition
@@ -10,6 +10,7 @@ from kafka import TopicPartition
 from service.errors import FailedError
 from service.event_producer import EventProducer
 from service.ingest import DEAD_LETTERS
+from service.sealing import ENCRYPTED, MASKED, Sealer
 from service.topic_reading import reading, until_the_end
 from service.topics import describe_topics
 
@@ -44,11 +45,25 @@ class DeadLetter:
         """Why it cannot be sent again; None if it can."""
         if "source_topic" not in self.about:
             return "came from a recording: ingest that again"
+        if ENCRYPTED in self.about:
+            return "is encrypted: name the file with its key by --dead-letter-key-file"
+        if MASKED in self.about:
+            return "was masked when it was rejected, so its original is not here (docs/privacy.md)"
         if "cut_from" in self.about:
             return "was cut to 1 MiB"
         if self.about["source_topic"] == FACTS:
             return "is a fact, which is applied once or never: `floorwalker rebuild` applies all anew"
         return None
+
+
+def unsealed(letter: DeadLetter, sealer: Sealer) -> DeadLetter:
+    """The letter decrypted; as it is if it need not be, or the key is not there. Raises FailedError for a wrong key."""
+    name = letter.about.get(ENCRYPTED)
+    opened = None if name is None else sealer.open(name, letter.value)
+    if opened is None:
+        return letter
+    about = {header: text for header, text in letter.about.items() if header != ENCRYPTED}
+    return replace(letter, key=opened[0], value=opened[1], about=about)
 
 
 @dataclass(frozen=True, slots=True)

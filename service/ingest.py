@@ -9,10 +9,13 @@ from typing import Final
 
 from service.adapters import Rejected
 from service.domain.codec import encode_event, record_key
+from service.domain.customer_keys import DROPPED, CustomerKeys, protect
+from service.domain.errors import InvalidEvent
 from service.domain.events import Event
 from service.event_producer import EventProducer
 from service.ingest_state import IngestState, StateFile
 from service.rejects import dead_letter
+from service.sealing import Sealer
 from service.shift import shifted
 
 EVENTS_TOPIC: Final = "cti.events"
@@ -24,11 +27,15 @@ Item = Event | Rejected
 
 @dataclass(slots=True)
 class Summary:
-    """What one run did. `skipped`: records that an earlier, interrupted run had sent already."""
+    """What one run did. `skipped`: records that an earlier, interrupted run had sent already.
+
+    `customers_dropped` counts events that lost a customer's raw number, for want of a key.
+    """
 
     events: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
+    customers_dropped: int = 0
 
 
 class Pace:
@@ -61,6 +68,8 @@ class Ingest:
     source: str
     pace: Pace
     on_progress: Callable[[int], None]
+    customer_keys: CustomerKeys | None = None
+    sealer: Sealer = field(default_factory=Sealer)
     summary: Summary = field(default_factory=Summary)
     _saved_s: float = 0.0
 
@@ -83,14 +92,23 @@ class Ingest:
         self.file.remove()
 
     def _send(self, item: Item) -> None:
+        if isinstance(item, Event):
+            item = self._protected(shifted(item, self.state.shift_ms) if self.state.shift_ms else item)
         if isinstance(item, Rejected):
-            value, headers = dead_letter(item, self.source)
+            value, headers = dead_letter(item, self.source, self.sealer)
             self.producer.send(DEAD_LETTERS, None, value, headers)
             self.summary.rejected[item.reason] += 1
             return
-        event = shifted(item, self.state.shift_ms) if self.state.shift_ms else item
-        self.producer.send(EVENTS_TOPIC, record_key(event).encode(), encode_event(event))
+        self.producer.send(EVENTS_TOPIC, record_key(item).encode(), encode_event(item))
         self.summary.events += 1
+
+    def _protected(self, event: Event) -> Item:
+        """The event without a customer's raw number; a rejected record if nothing would be left of it."""
+        try:
+            self.summary.customers_dropped += protect(event, self.customer_keys, instead=DROPPED)
+        except InvalidEvent as error:
+            return Rejected(None, encode_event(event), error.reason, error.detail)
+        return event
 
     def _save(self) -> None:
         self.producer.settle()

@@ -5,6 +5,7 @@ from typing import Final
 import orjson
 
 from service.adapters import Rejected
+from service.sealing import Sealer
 
 RAW_LIMIT: Final = 65_536
 """So many bytes of a rejected record are written to a file."""
@@ -13,16 +14,17 @@ DEAD_LETTER_LIMIT: Final = 1 << 20
 """So many bytes of a rejected record are sent to the topic; more might not fit."""
 
 
-def dead_letter(rejected: Rejected, source: str) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """Return value and headers for `cti.dead-letter`: the bytes as they came, and why they were refused."""
+def dead_letter(rejected: Rejected, source: str, sealer: Sealer) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Return value and headers for `cti.dead-letter`: the bytes as they may be kept, and why they were refused."""
     about = {
         "reason": rejected.reason,
-        "detail": rejected.detail[:1024],
+        "detail": sealer.text(rejected.detail[:1024]),
         "source": source,
         "file": rejected.path,
         "line": "" if rejected.line_no is None else str(rejected.line_no),
     }
-    return rejected.raw[:DEAD_LETTER_LIMIT], [(name, text.encode()) for name, text in about.items() if text]
+    sealed = sealer.seal(None, rejected.raw[:DEAD_LETTER_LIMIT])
+    return sealed.value, [*((name, text.encode()) for name, text in about.items() if text), *sealed.headers]
 
 
 def rejected_json(rejected: Rejected) -> bytes:

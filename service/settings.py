@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import UsageError
+from service.sealing import Keeping
 
 PREFIX = "FLOORWALKER_"
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -48,6 +49,15 @@ class ProcessSettings(BaseModel):
         default=None, strict=False, description="certificate (PEM, its chain included) of the API"
     )
     tls_key: Path | None = Field(default=None, strict=False, description="private key (PEM) of the certificate")
+    customer_key_file: Path | None = Field(
+        default=None, strict=False, description="keys that hash customers' numbers; without it they are dropped"
+    )
+    dead_letters: Keeping = Field(
+        default="masked", description="what is kept of rejected records: masked, encrypted or original"
+    )
+    dead_letter_key_file: Path | None = Field(
+        default=None, strict=False, description="keys that encrypt rejected records, and decrypt them to be read"
+    )
     clock: Literal["wall", "stream"] = Field(default="wall", description="what KPIs take as now")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="how much is logged")
 

@@ -13,7 +13,6 @@ from faust.types import TP, StreamT
 from service.domain.aggregate import AggregateStore
 from service.domain.errors import FactFailed
 from service.domain.facts import FactBatch, decode_batch, encode_batch, following_offset, following_partition
-from streams import dead_letters
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
 from streams.fetches import RawRecord
@@ -50,6 +49,7 @@ class Aggregate:
         """`table` is the state; all topics have so many `partitions`."""
         self._partitions = partitions
         self._producer = app.batch_producer
+        self._dead_letters = app.dead_letters
         self._table = table
         self._telemetry = telemetry
         self._contiguity = Contiguity(app)
@@ -116,7 +116,7 @@ class Aggregate:
         if record.offset < self._quarantine.told(tp):
             return []
         self._telemetry.poison(tp.topic)
-        return [dead_letters.poison(self._producer, tp, record, error)]
+        return [self._dead_letters.poison(tp, record, error)]
 
     def _poisoned(
         self, tp: TP, record: RawRecord, facts: FactBatch, wholesome: Sequence[int], failed: FactFailed
@@ -127,5 +127,5 @@ class Aggregate:
             raise failed  # not the fact's fault: the process ends
         self._telemetry.poison(tp.topic)
         alone = FactBatch(facts.partition, facts.newest_ms, [facts.offsets[index]], [facts.facts[index]])
-        letter = dead_letters.poison(self._producer, tp, record, error, encode_batch(alone))
+        letter = self._dead_letters.poison_facts(tp, record, error, encode_batch(alone))
         return Poisoned(record.offset, wholesome[index], [letter])

@@ -9,6 +9,7 @@ import faust
 from faust.app.base import BootStrategy
 from mode.types import ServiceT
 
+from streams.dead_letters import DeadLetters
 from streams.lease import Lease
 from streams.producer import BatchProducer
 
@@ -21,9 +22,10 @@ class _Boot(BootStrategy):
 
 
 class FloorwalkerApp(faust.App):
-    """A Faust app with the lease and the producer that tables, writers and agents share."""
+    """A Faust app with the lease, the producer and the dead letters that tables, writers and agents share."""
 
     BootStrategy = _Boot
     lease: Lease
     fetch_max_wait_ms: int
     batch_producer: BatchProducer
+    dead_letters: DeadLetters

@@ -11,8 +11,8 @@ from faust.types import TP, EventT, StreamT
 
 from service.domain.codec import encode_event, record_key
 from service.domain.correlate import CorrelateStore
+from service.domain.customer_keys import CustomerKeys
 from service.domain.errors import InvalidEvent
-from streams import dead_letters
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
 from streams.fetches import RawRecord
@@ -33,15 +33,21 @@ class Correlate:
     """The stage: `run` is the agent."""
 
     def __init__(
-        self, app: FloorwalkerApp, table: BatchTable[CorrelateStore], partitions: int, telemetry: Telemetry
+        self,
+        app: FloorwalkerApp,
+        table: BatchTable[CorrelateStore],
+        partitions: int,
+        telemetry: Telemetry,
+        customer_keys: CustomerKeys | None,
     ) -> None:
         """`table` is the contacts; all topics have so many `partitions`."""
         self._producer = app.batch_producer
+        self._dead_letters = app.dead_letters
         self._table = table
         self._partitions = partitions
         self._telemetry = telemetry
         self._contiguity = Contiguity(app)
-        self._misrouted = Misrouted(app.batch_producer, EVENTS, partitions)
+        self._misrouted = Misrouted(app.batch_producer, EVENTS, partitions, customer_keys)
         self._quarantine = Quarantine(table, self._contiguity, lambda store: store.mark.next_offset)
 
     async def run(self, stream: StreamT[Any]) -> None:
@@ -106,20 +112,20 @@ class Correlate:
     def _set_aside(self, tp: TP, store: CorrelateStore, record: RawRecord, sent: list[Future[Any]]) -> bool:
         """Pass over a record that is poison or belongs elsewhere; False if it is to be applied all the same."""
         if record.offset not in self._quarantine.offsets(tp):
-            key = self._misrouted.right_key(tp.partition, record)
-            if key is None:
+            moved = self._misrouted.rightly(tp.partition, record)
+            if moved is None:
                 return False
             if self._quarantine.told(tp) <= record.offset:
                 self._telemetry.misrouted(tp.topic)
-                sent.append(self._misrouted.move(tp.partition, record, key))
+                sent.append(self._misrouted.move(tp.partition, record, moved))
         store.pass_over(record.offset + 1)
         return True
 
     def _reject(self, tp: TP, record: RawRecord, error: InvalidEvent, sent: list[Future[Any]]) -> None:
         if self._quarantine.told(tp) <= record.offset:
             self._telemetry.rejected(error.reason)
-            sent.append(dead_letters.reject(self._producer, tp, record, error))
+            sent.append(self._dead_letters.reject(tp, record, error))
 
     def _poisoned(self, tp: TP, record: RawRecord, error: Exception, sent: list[Future[Any]]) -> Poisoned:
         self._telemetry.poison(tp.topic)
-        return Poisoned(record.offset, None, [*sent, dead_letters.poison(self._producer, tp, record, error)])
+        return Poisoned(record.offset, None, [*sent, self._dead_letters.poison(tp, record, error)])

@@ -11,7 +11,8 @@ from asyncio import Future
 from collections.abc import Collection
 from typing import Any
 
-from service.domain.codec import decode_event, record_key
+from service.domain.codec import decode_event, encode_event, record_key
+from service.domain.customer_keys import DROPPED, CustomerKeys, protect
 from streams.fetches import Batch, RawRecord
 from streams.kafka_hash import partitions_of
 from streams.producer import BatchProducer
@@ -23,15 +24,21 @@ COPIED_FROM = "copied_from"
 
 KEYS_REMEMBERED = 100_000
 
+Keyed = tuple[bytes, bytes]
+"""Key and value of a record."""
+
 
 class Misrouted:
     """Finds records that are in the wrong partition of a topic, and sends them to the right one."""
 
-    def __init__(self, producer: BatchProducer, topic: str, partitions: int) -> None:
-        """No key is known yet."""
+    def __init__(
+        self, producer: BatchProducer, topic: str, partitions: int, customer_keys: CustomerKeys | None = None
+    ) -> None:
+        """No key is known yet. `customer_keys` hash raw customers' numbers; None: they are dropped."""
         self._producer = producer
         self._topic = topic
         self._partitions = partitions
+        self._customer_keys = customer_keys
         self._home: dict[bytes, int] = {}
 
     def find(self, partition: int, batch: Batch) -> Collection[int]:
@@ -47,20 +54,30 @@ class Misrouted:
             return ()
         return {record.offset for record in batch if record.key in astray and not _sent_here(record)}
 
-    def right_key(self, partition: int, record: RawRecord) -> bytes | None:
-        """The key of the event that the record carries; None if it belongs here by that key, or carries none."""
+    def rightly(self, partition: int, record: RawRecord) -> Keyed | None:
+        """The record as it should be; None if it belongs here by its event's key, or carries no event.
+
+        A customer's raw number, which may be the key, does not travel on.
+        """
+        value = record.value or b""
         try:
-            key = record_key(decode_event(record.value or b"")).encode()
+            event = decode_event(value)
+            ref = getattr(event, "customer_ref", None)
+            protect(event, self._customer_keys, instead=DROPPED)
+            key = record_key(event).encode()
         except Exception:
             return None  # what is wrong with it shows where it is, when it is applied
-        return None if partitions_of([key], self._partitions)[key] == partition else key
+        if partitions_of([key], self._partitions)[key] == partition:
+            return None
+        return key, value if ref == getattr(event, "customer_ref", None) else encode_event(event)
 
-    def move(self, partition: int, record: RawRecord, key: bytes) -> Future[Any]:
-        """Send a copy to where this key belongs."""
+    def move(self, partition: int, record: RawRecord, moved: Keyed) -> Future[Any]:
+        """Send a copy to where its key belongs."""
+        key, value = moved
         home = partitions_of([key], self._partitions)[key]
         headers = [(name, value or b"") for name, value in record.headers]
         headers.append((MOVED_FROM, f"{partition}:{record.offset}".encode()))
-        return self._producer.send_facts(self._topic, home, record.value or b"", key=key, headers=headers)
+        return self._producer.send_facts(self._topic, home, value, key=key, headers=headers)
 
 
 def _sent_here(record: RawRecord) -> bool:

@@ -14,8 +14,8 @@ from service.adapters import Adapter, events_of, parse_record
 from service.domain.aggregate import AggregateStore
 from service.domain.codec import encode_event, record_key
 from service.domain.correlate import CorrelateStore
+from service.domain.customer_keys import DROPPED, CustomerKeys, protect
 from service.domain.errors import InvalidEvent
-from streams import dead_letters
 from streams.aggregate import Aggregate
 from streams.batch_app import FloorwalkerApp
 from streams.correlate import Correlate
@@ -31,12 +31,14 @@ from streams.watch import add_watch
 CONTACTS, STATE = "cti.contacts", "cti.state"
 
 
-def add_decode(app: FloorwalkerApp, topic: str, adapter: Adapter, telemetry: Telemetry) -> None:
+def add_decode(
+    app: FloorwalkerApp, topic: str, adapter: Adapter, telemetry: Telemetry, customer_keys: CustomerKeys | None
+) -> None:
     """Add the agent that turns a native topic's records into canonical events, keyed as `cti.events` needs them.
 
     A crash between sending and acknowledging sends some events again; they carry the same ids and change nothing.
     """
-    producer = app.batch_producer
+    producer, dead_letters = app.batch_producer, app.dead_letters
 
     async def decode(stream: StreamT[Any]) -> None:
         async for event in batches(stream):
@@ -47,17 +49,18 @@ def add_decode(app: FloorwalkerApp, topic: str, adapter: Adapter, telemetry: Tel
                     parsed = parse_record(adapter, record.value or b"")
                     key = f"{topic}-{tp.partition}-{record.offset}"
                     for found in events_of(parsed, key, int(time.time() * 1000)):
+                        protect(found, customer_keys, instead=DROPPED)
                         sent.append(
                             producer.send_facts(EVENTS, None, encode_event(found), key=record_key(found).encode())
                         )
                 except InvalidEvent as error:
                     telemetry.rejected(error.reason)
-                    sent.append(dead_letters.reject(producer, tp, record, error))
+                    sent.append(dead_letters.reject(tp, record, error))
                 except MemoryError:
                     raise
                 except Exception as error:
                     telemetry.poison(topic)
-                    sent.append(dead_letters.poison(producer, tp, record, error))
+                    sent.append(dead_letters.poison(tp, record, error))
             await gather(*sent)
             event.message.ack(app.consumer)
 
@@ -71,8 +74,13 @@ def add_processors(
     make_aggregate: partial[AggregateStore],
     native: Mapping[str, Adapter],
     telemetry: Telemetry,
+    customer_keys: CustomerKeys | None = None,
 ) -> None:
-    """Add tables and agents to the app; `native` maps topics of native records to their adapters."""
+    """Add tables and agents to the app; `native` maps topics of native records to their adapters.
+
+    `customer_keys` hash raw customers' numbers; None: they are dropped.
+    """
+    make_correlate = partial(make_correlate, customer_keys=customer_keys)
     contacts: BatchTable[CorrelateStore] = BatchTable(
         app,
         name="contacts",
@@ -86,13 +94,13 @@ def add_processors(
     )  # fmt: skip
     app.tables.add(contacts)
     app.tables.add(state)
-    correlate = Correlate(app, contacts, partitions, telemetry)
+    correlate = Correlate(app, contacts, partitions, telemetry, customer_keys)
     app.agent(_raw_topic(app, EVENTS), name="correlate")(crash_on_error(correlate.run))
     aggregate = Aggregate(app, state, partitions, telemetry)
     app.agent(_raw_topic(app, FACTS), name="aggregate")(crash_on_error(aggregate.run))
     add_watch(app, contacts, state, partitions)
     for topic, adapter in native.items():
-        add_decode(app, topic, adapter, telemetry)
+        add_decode(app, topic, adapter, telemetry, customer_keys)
 
 
 def _raw_topic(app: FloorwalkerApp, name: str) -> Any:

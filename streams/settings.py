@@ -7,8 +7,10 @@ from typing import Any
 
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
+from service.sealing import Sealer
 from streams import transport
 from streams.batch_app import FloorwalkerApp
+from streams.dead_letters import DeadLetters
 from streams.lease import Lease
 from streams.producer import BatchProducer
 
@@ -27,11 +29,13 @@ def floorwalker_app(
     max_poll_records: int = 2000,
     client_id: str = "floorwalker",
     credentials: Any = None,
+    sealer: Sealer | None = None,
     **more: Any,
 ) -> FloorwalkerApp:
     """Return the configured app; `bootstrap` is `host:port[,host:port...]`.
 
     `idempotent` must be off on the embedded broker, which has no producer ids. `credentials` are Faust's (SASL or TLS).
+    `sealer` decides what is kept of rejected records; None: it masks them.
     `more` goes to faust.App as it is.
     """
     transport.register()
@@ -66,4 +70,5 @@ def floorwalker_app(
         **credentials_to_aiokafka_auth(app.conf.broker_credentials, app.conf.ssl_context),
     }
     app.batch_producer = BatchProducer(connection, app.lease, idempotent=idempotent, linger_ms=linger_ms)
+    app.dead_letters = DeadLetters(app.batch_producer, sealer or Sealer())
     return app

@@ -16,6 +16,7 @@ from service.config import Config
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
 from service.errors import FailedError, UsageError
+from service.privacy import customer_keys, sealer
 from service.settings import ProcessSettings
 from service.state_schema import check_schema
 from service.topics import TOPICS, Topic, describe_topics
@@ -41,6 +42,7 @@ def build_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -
         fetch_max_wait_ms=20 if settings.embedded else 50,
         linger_ms=5 if settings.embedded else 0,
         session_timeout_s=settings.session_timeout_seconds,
+        sealer=sealer(settings),
     )
     floor = config.floor()
     add_processors(
@@ -52,6 +54,7 @@ def build_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -
         partial(AggregateStore, floor, partitions=settings.partitions),
         native_adapters(config),
         telemetry,
+        customer_keys(settings),
     )
     add_evaluate(app, settings, config, telemetry)
     return app
@@ -108,6 +111,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
     mode.loop.use("uvloop")
     app = build_app(settings, config, telemetry)
     log.info("worker starts on %s with %d partitions", settings.bootstrap, settings.partitions)
+    logging.getLogger("aiokafka.conn").setLevel(logging.INFO)  # its debug messages show whole records
     level = getattr(logging, settings.log_level.upper())
     BoundedWorker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()
     return 0

@@ -8,7 +8,7 @@ from typing import Final
 
 from service.adapters.base import LONGEST_DURATION_MS, AdapterSettings, Envelope, Parsed, native_id, utf8
 from service.adapters.clock import Clock, clock_on, read_moment
-from service.adapters.columns import Row, Table, reference
+from service.adapters.columns import Row, Table
 from service.adapters.mapping import CallRecordsMapping
 from service.domain import events as ev
 from service.domain.errors import InvalidEvent
@@ -148,7 +148,7 @@ class CallRecordsAdapter:
             return [visit.event(ev.VisitRefused, enqueue_ms)]
         queued = ev.VisitQueued(
             **envelope(enqueue_ms), contact_id=contact_id, visit_id=visit.visit_id, queue_id=queue_id,
-            channel=mapping.channel, customer_ref=reference(row.get(mapping.customer_ref or "")),
+            channel=mapping.channel, customer_ref=row.get(mapping.customer_ref or ""),
             customer_class=row.get(mapping.customer_class or ""), priority=self._priority(row),
         )  # fmt: skip
         if outcome is None:

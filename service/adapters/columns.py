@@ -1,7 +1,5 @@
 """A row's columns as the mapping understands them: nothing, a value, a renamed value, or a reason to leave the row."""
 
-from hashlib import blake2b
-
 from service.adapters.mapping import CallRecordsMapping, ColumnRule
 from service.domain.errors import InvalidEvent
 from service.errors import UsageError
@@ -85,8 +83,3 @@ class _Column:
             raise InvalidEvent(self._rule.reject[text], f"{name} is {text}")
         if text in self._rule.skip:
             raise InvalidEvent("skipped", f"{name} is {text}")
-
-
-def reference(customer: str | None) -> str | None:
-    """A customer's number as a short hash: repeats can be found without keeping the number."""
-    return "h:" + blake2b(customer.encode(), digest_size=8).hexdigest() if customer else None

@@ -27,8 +27,9 @@ from service.domain.contact_record import ContactRecord
 from service.domain.contact_watch import ContactWatch
 from service.domain.contacts import Contact
 from service.domain.contacts_kept import KeptContacts, SourceState
+from service.domain.customer_keys import NAMES_CUSTOMER, CustomerKeys, protect
 from service.domain.customers import ContactCustomer, Customers
-from service.domain.errors import DUPLICATE, LATE, SKEW, SYNTHETIC, InvalidEvent, check_time
+from service.domain.errors import DUPLICATE, LATE, REF_DROPPED, SKEW, SYNTHETIC, InvalidEvent, check_time
 from service.domain.events import AgentEvent, ContactEvent, Event
 from service.domain.facts import AnyFact, Forecast, SourceSeen
 from service.domain.forced import CLOSES
@@ -64,9 +65,17 @@ MARK_KEY: Final = keys.encode_key(keys.MARK, 0, "")
 class CorrelateStore:
     """Contacts in flight of one source partition."""
 
-    def __init__(self, floor: Floor, linger_ms: int = LINGER_MS, max_skew_ms: int = MAX_SKEW_MS) -> None:
+    def __init__(
+        self,
+        floor: Floor,
+        linger_ms: int = LINGER_MS,
+        max_skew_ms: int = MAX_SKEW_MS,
+        customer_keys: CustomerKeys | None = None,
+    ) -> None:
+        """`customer_keys` hash raw customers' numbers; None: they are dropped."""
         self._floor = floor
         self._linger_ms, self._max_skew_ms = linger_ms, max_skew_ms
+        self._customer_keys = customer_keys
         self.mark = CorrelateMark()
         self._kept = KeptContacts(self.mark.sources, linger_ms)
         self.contacts = self._kept.contacts
@@ -100,6 +109,8 @@ class CorrelateStore:
 
     def apply(self, event: Event, received_ms: int) -> list[AnyFact]:
         """Apply one event. Raises InvalidEvent("late") for one too old to tell from a redelivery."""
+        if type(event) in NAMES_CUSTOMER:
+            self._protect(event)
         if event.synthetic and not isinstance(event, CustomerClassChanged):
             return self._synthetic(event)
         source = self._heard.get(event.source) or self._hear(event.source)
@@ -118,6 +129,10 @@ class CorrelateStore:
         if isinstance(event, AgentEvent):
             told = agent_input(event, at_ms)
             return [] if told is None else [told]
+        return self._business(event, at_ms, source)
+
+    def _business(self, event: Event, at_ms: int, source: SourceState) -> list[AnyFact]:
+        """Apply an event about neither one contact nor one agent."""
         if isinstance(event, SourceSnapshot):
             self._made.append((EVERYWHERE, forwarded(event)))
             self._made += [(BY_KEY, agent) for agent in agent_snapshots(event)]
@@ -126,6 +141,15 @@ class CorrelateStore:
         if isinstance(event, AlertAcknowledged):
             self._made.append((EVALUATOR, event))
         return self._class_changed(event, at_ms, source) if isinstance(event, CustomerClassChanged) else []
+
+    def _protect(self, event: Event) -> None:
+        """Let no customer's raw number in. Raises InvalidEvent, after counting it."""
+        try:
+            if protect(event, self._customer_keys, instead=None):
+                self._count(event.source, REF_DROPPED)
+        except InvalidEvent as error:
+            self._count(event.source, "rejected:" + error.reason)
+            raise
 
     def _synthetic(self, event: Event) -> list[AnyFact]:
         """Apply an event that the watchdog or a snapshot made: it says nothing about how far its source has come."""

@@ -11,6 +11,7 @@ REASONS: Final[dict[str, str]] = {
     "missing_field": "A required field is missing.",
     "bad_field": "A field has the wrong type or an impossible value.",
     "bad_timestamp": "The event time is missing, unreadable, before 1990 or in the far future.",
+    "no_customer_key": "The event is about a customer's raw number, and no customer key is configured.",
     "skipped": "The mapping says to leave this row out.",
     "poison": "Our own code failed on it, which is a fault to report: the traceback is kept with it.",
     "late": "The event is older than its source's contacts are remembered: it may be one already counted.",
@@ -24,6 +25,9 @@ of what it ends is missing; another ending stands; it is ahead of its arrival, o
 
 CORRECTED, UNCORRECTED = "corrections", "corrections_unmatched"
 """It replaced an event told before; the event that it would replace is not known, so it counts as any other."""
+
+REF_DROPPED = "customer_ref_dropped"
+"""It carried a customer's raw number, and there is no key to hash it with: it counts without the customer."""
 
 SYNTHETIC: Final = "synthetic:"
 """Prefix of the counts of what the watchdog and snapshots made, by reason."""

@@ -43,7 +43,11 @@ class ContactEvent(Event, kw_only=True, gc=False):
 
 
 class ContactStarted(ContactEvent, kw_only=True, tag="contact.started", gc=False):
-    """A customer's contact begins, before any queue."""
+    """A customer's contact begins, before any queue.
+
+    `customer_ref` is a keyed hash that begins with `h:`; anything else is a customer's number, which is hashed where it
+    comes in, or dropped (docs/privacy.md). `dnis` is the number that was dialled.
+    """
 
     channel: Channel = "voice"
     direction: Literal["inbound", "outbound"] = "inbound"
@@ -75,7 +79,9 @@ class VisitEvent(ContactEvent, kw_only=True, gc=False):
 
 
 class VisitQueued(VisitEvent, kw_only=True, tag="visit.queued", gc=False):
-    """The contact enters a queue: offered. A transfer to another queue is a new visit."""
+    """The contact enters a queue: offered. A transfer to another queue is a new visit. `customer_ref` is as in
+    `contact.started`.
+    """
 
     queue_id: Id
     channel: Channel = "voice"

@@ -14,12 +14,14 @@ import yaml
 from service.adapters import Adapter, AdapterSettings, make_adapter
 from service.adapters.mapping import CallRecordsMapping
 from service.domain.codec import decode_event, encode_event
+from service.domain.customer_keys import CustomerKey, CustomerKeys, protect
 from service.recordings import read_recording
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "deploy" / "examples"
 CASES = sorted(path.parent for path in HERE.glob("*/*/input.*"))
 NOW_MS = 1_795_400_000_000
+KEYS = CustomerKeys([CustomerKey("golden", bytes(32), 0)])
 
 
 def adapter_of(case: Path) -> Adapter:
@@ -35,6 +37,8 @@ def adapter_of(case: Path) -> Adapter:
 
 def decoded(case: Path) -> str:
     recording = read_recording(sorted(case.glob("input.*")), adapter_of(case), NOW_MS)
+    for event in recording.events:
+        protect(event, KEYS, instead=None)
     lines = [encode_event(event).decode() for event in recording.events]
     lines += [json.dumps({"line": bad.line_no, "rejected": bad.reason}) for bad in recording.rejected]
     lines.append(json.dumps({"skipped": recording.skipped}))

@@ -24,7 +24,7 @@ queues:
   sales: {site: berlin}
   mail: {site: berlin, channel: email, service_level: {threshold_seconds: 7200, clock: business_hours}}
 """
-CUSTOMERS = ("ann", "bob", "eve")
+CUSTOMERS = ("h:ann", "h:bob", "h:eve")
 DAY_S = 86_400
 FRIDAY_3PM_S = 5 * 3600 - 53 * 7 * DAY_S
 """After T0, long ago: an event of the future counts as of its arrival."""
@@ -58,9 +58,9 @@ def weekend() -> list[Event]:
             tell("visit.abandoned", 60 * number + 20, **ids)
         elif number % 3 == 0:
             tell("visit.answered", 2.75 * DAY_S + 600 * number, agent_id="1001", **ids)
-    tell("customer.class_changed", DAY_S, customer_ref="ann", customer_class="vip")
-    tell("customer.class_changed", DAY_S, customer_ref="bob", customer_class="vip")
-    tell("customer.class_changed", 2 * DAY_S, customer_ref="bob", customer_class="gold")
+    tell("customer.class_changed", DAY_S, customer_ref="h:ann", customer_class="vip")
+    tell("customer.class_changed", DAY_S, customer_ref="h:bob", customer_class="vip")
+    tell("customer.class_changed", 2 * DAY_S, customer_ref="h:bob", customer_class="gold")
     return sorted(found, key=lambda event: event["occurred_at_ms"])
 
 

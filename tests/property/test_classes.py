@@ -19,7 +19,7 @@ from service.domain.totals import total_of
 from tests.unit.domain.build import NEVER_LATE_MS, T0, event
 
 PARTITIONS = 3
-CUSTOMERS = ("ann", "bob", None)
+CUSTOMERS = ("h:ann", "h:bob", None)
 CLASSES = ("vip", "gold", None)
 QUEUES = ("sales", "mail")
 Counts = dict[tuple[str, str], Counter[str]]

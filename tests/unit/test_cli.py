@@ -170,3 +170,28 @@ def test_a_terminated_simulation_ends_in_peace():
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=30)[1] == b""
+
+
+CALLS = """
+sources:
+  calls:
+    format: call-records
+    mapping: {queue_id: q, enqueue: [at], wait: w, outcome: o, customer_ref: phone, contact: [phone]}
+"""
+
+
+def test_customers_numbers_without_a_key_and_in_ids_are_worth_a_warning(tmp_path, capsys):
+    path = tmp_path / "floor.yaml"
+    path.write_text(CALLS)
+    assert main(["config", "check", str(path)]) == 0
+    said = capsys.readouterr().err
+    assert "source calls makes contact ids of customers' numbers" in said
+    assert "source calls has customers' numbers, which are dropped without `customer_key_file`" in said
+
+
+def test_a_file_of_keys_that_cannot_be_used_is_found_by_the_check(tmp_path, capsys):
+    keys, path = tmp_path / "keys", tmp_path / "floor.yaml"
+    keys.write_text("k1: short\n")
+    path.write_text(f"settings: {{customer_key_file: {keys}}}\n")
+    assert main(["config", "check", str(path)]) == 2
+    assert f"{keys}, line 1: key k1" in capsys.readouterr().err

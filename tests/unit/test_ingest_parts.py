@@ -14,6 +14,7 @@ from service.follow import follow_lines
 from service.ingest import Pace
 from service.ingest_state import IngestState, StateFile, default_state_file, mark_files
 from service.rejects import DEAD_LETTER_LIMIT, RAW_LIMIT, dead_letter, rejected_json
+from service.sealing import Sealer
 from service.shift import shift_to_now_ms, shifted
 
 HOUR_MS = 3_600_000
@@ -170,7 +171,7 @@ def test_a_rejected_record_keeps_its_line_its_reason_and_its_text():
 
 
 def test_a_dead_letter_is_the_record_as_it_came_with_the_reason_beside_it():
-    value, headers = dead_letter(Rejected(3, b"\xff", "bad_encoding", "byte 0", "a.log"), "pbx")
+    value, headers = dead_letter(Rejected(3, b"\xff", "bad_encoding", "byte 0", "a.log"), "pbx", Sealer())
     assert value == b"\xff"
     assert dict(headers) == {
         "reason": b"bad_encoding", "detail": b"byte 0", "source": b"pbx", "file": b"a.log", "line": b"3",
@@ -178,7 +179,7 @@ def test_a_dead_letter_is_the_record_as_it_came_with_the_reason_beside_it():
 
 
 def test_a_dead_letter_fits_its_topic():
-    value, headers = dead_letter(Rejected(None, b"x" * 5_000_000, "too_large", "y" * 9_000), "pbx")
+    value, headers = dead_letter(Rejected(None, b"x" * 5_000_000, "too_large", "y" * 9_000), "pbx", Sealer())
     assert len(value) == DEAD_LETTER_LIMIT
     assert (len(dict(headers)["detail"]), "line" in dict(headers)) == (1024, False)
 

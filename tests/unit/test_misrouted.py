@@ -6,10 +6,12 @@ import asyncio
 import json
 from typing import Any, NamedTuple, cast
 
+import pytest
 from aiokafka.partitioner import murmur2 as murmur2_of_one
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.customer_keys import CustomerKey, CustomerKeys
 from streams.fetches import Batch
 from streams.kafka_hash import murmur2, partitions_of
 from streams.misrouted import MOVED_FROM, Misrouted
@@ -85,9 +87,9 @@ def test_an_event_is_moved_to_where_its_own_key_belongs() -> None:
         mover = misrouted(sent)
         stray = Raw(5, None, event("k1"), [("trace", b"t")])
         wrong = (home("k1") + 1) % PARTITIONS
-        key = mover.right_key(wrong, stray)
-        assert key == b"k1"
-        mover.move(wrong, stray, key)
+        moved = mover.rightly(wrong, stray)
+        assert moved == (b"k1", event("k1"))
+        mover.move(wrong, stray, moved)
         headers = [("trace", b"t"), (MOVED_FROM, f"{wrong}:5".encode())]
         assert sent.records == [("cti.events", home("k1"), event("k1"), b"k1", headers)]
 
@@ -95,8 +97,20 @@ def test_an_event_is_moved_to_where_its_own_key_belongs() -> None:
 
 
 def test_an_event_that_is_where_its_own_key_belongs_stays_whatever_the_record_s_key() -> None:
-    assert misrouted().right_key(home("k1"), Raw(5, b"something else", event("k1"))) is None
+    assert misrouted().rightly(home("k1"), Raw(5, b"something else", event("k1"))) is None
 
 
 def test_what_is_no_event_stays_to_be_rejected() -> None:
-    assert misrouted().right_key(0, Raw(5, None, b"{")) is None
+    assert misrouted().rightly(0, Raw(5, None, b"{")) is None
+
+
+KEYS = CustomerKeys([CustomerKey("k1", bytes(32), 0)])
+
+
+@pytest.mark.parametrize(("keys", "ref"), [(KEYS, "h:k1:"), (None, "dropped")])
+def test_a_customer_s_raw_number_does_not_travel_on(keys: CustomerKeys | None, ref: str) -> None:
+    mover = Misrouted(cast(BatchProducer, Sent()), "cti.events", PARTITIONS, keys)
+    raw = json.dumps({**json.loads(event("k1")), "customer_ref": "+49301234567"}).encode()
+    moved = mover.rightly((home("k1") + 1) % PARTITIONS, Raw(5, None, raw))
+    assert moved is not None
+    assert json.loads(moved[1])["customer_ref"].startswith(ref)

@@ -15,10 +15,10 @@ from tests.unit.domain.build import NEVER_LATE_MS, aggregate, event, ms, net, ta
 
 
 def queued(seconds: float, contact_id: str = "c", **fields: object) -> Event:
-    return event("visit.queued", seconds, contact_id=contact_id, **{"customer_ref": "ann", **fields})
+    return event("visit.queued", seconds, contact_id=contact_id, **{"customer_ref": "h:ann", **fields})
 
 
-def moved(seconds: float, customer_class: str = "vip", ref: str = "ann") -> Event:
+def moved(seconds: float, customer_class: str = "vip", ref: str = "h:ann") -> Event:
     return event("customer.class_changed", seconds, customer_ref=ref, customer_class=customer_class)
 
 
@@ -72,7 +72,7 @@ def test_the_class_told_at_the_contacts_start_holds_where_the_visit_states_none(
 @pytest.mark.parametrize("stated", [None, "standard"])
 def test_a_move_applies_at_once_to_what_waits_in_every_queue_and_to_what_comes_later(stated):
     before = [queued(0, "c1", customer_class=stated), queued(1, "c2", queue_id="mail", customer_class=stated)]
-    other = queued(2, "c3", customer_ref="bob", customer_class=stated)
+    other = queued(2, "c3", customer_ref="h:bob", customer_class=stated)
     rest = {stated: 1} if stated else {}
     assert waiting(*before, other, moved(10)) == {"vip": 2} | rest
     assert waiting(*before, other, moved(10), queued(20, "c4", customer_class=stated)) == {"vip": 3} | rest
@@ -140,7 +140,7 @@ class TestCopies:
         store.apply(moved(5), ms(6))
         (copy,) = store.copies()
         assert (copy.customer_ref, copy.customer_class, copy.occurred_at_ms, copy.synthetic) == (
-            "ann",
+            "h:ann",
             "vip",
             ms(5),
             True,
