@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from service.alert_measures import AgentValues, QueueValues, SourceValues, TeamValues
@@ -95,7 +96,8 @@ class LiveFloor:
             own = {"queue:" + name for name in state.queue_ids()} | {"agent:" + name for name in state.agent_ids()}
             own |= state.changed.keys()
         else:
-            own = {scope for scope, seq in state.changed.items() if seq > self._seq}
+            newest_first = reversed(state.changed.items())
+            own = {scope for scope, _ in takewhile(lambda change: change[1] > self._seq, newest_first)}
         self._seq = state.seq
         return self._with_rollups(own)
 
@@ -141,10 +143,21 @@ class LiveFloor:
         hours = self._hours.get(scope) or self._hours.get(f"site:{self.labels(scope).get('site')}")
         return hours is None or hours.is_open(self._view.now_ms)
 
-    def someone_waits(self, scope: str) -> bool:
-        """Whether somebody waits in the queue."""
+    def next_over_ms(self, scope: str) -> int | None:
+        """When the next of those who wait in the queue goes over the threshold; None if nobody will."""
         queue = self._state.scopes.queues.get(scope)
-        return queue is not None and bool(queue.waiting)
+        if queue is None or not queue.waiting:
+            return None
+        now_ms, found = self._view.now_ms, None
+        hours = self._state.floor.queue(queue.queue_id).level_at(now_ms).hours
+        for visit in queue.waiting.values():
+            if visit.net > 0 and visit.threshold_ms is not None:
+                over_ms = visit.queued_ms + visit.threshold_ms
+                if hours is not None:
+                    over_ms = hours.after_ms(visit.queued_ms, visit.threshold_ms)
+                if over_ms >= now_ms and (found is None or over_ms < found):
+                    found = over_ms
+        return None if found is None else found + 1
 
     def values(self, scope: str) -> Values:
         """What is known of the scope now; nothing of one that is not there."""

@@ -151,6 +151,7 @@ class FloorState:
     def touch(self, scope: str) -> None:
         """Note a change of the scope."""
         self.seq += 1
+        self.changed.pop(scope, None)  # so that the newest change stands last
         self.changed[scope] = self.seq
 
     def _check_schema(self, value: bytes | None) -> None:

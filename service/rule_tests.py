@@ -174,8 +174,8 @@ class _Timeline:
     def is_open(self, scope: str) -> bool:
         return self._scope(scope).open
 
-    def someone_waits(self, scope: str) -> bool:
-        return False
+    def next_over_ms(self, scope: str) -> int | None:
+        return None
 
     def sources_of(self, scope: str) -> Sequence[str]:
         return self._scope(scope).sources

@@ -62,13 +62,13 @@ function show(queue) {
   const tile = tiles.get(queue.id) ?? make(queue.id);
   for (const name of ["site", "channel", "group"]) offer(name, queue[name]);
   const ratio = queue.windows["15m"].service_level_ratio;
-  const judged = ratio === null ? "unknown" : ratio >= queue.service_level.target_ratio ? "good" : "bad";
+  const judged = ratio === null ? "none" : ratio >= queue.service_level.target_ratio ? "good" : "bad";
   tile.queue = queue;
   tile.gap = ratio === null ? -1 : queue.service_level.target_ratio - ratio;
   tile.element.className = `tile ${judged}`;
   write(tile, "h2", queue.name);
   write(tile, ".where", [queue.site, queue.channel, queue.group].filter(Boolean).join(" · "));
-  write(tile, ".mark", { unknown: "", good: "▲", bad: "▼" }[judged]);
+  write(tile, ".mark", { none: "", good: "▲", bad: "▼" }[judged]);
   write(tile, ".ratio", ratio === null ? "–" : `${(ratio * 100).toFixed(0)} %`);
   write(tile, ".judged", say(judged));
   write(tile, ".promise", promise(queue.service_level));

@@ -14,14 +14,14 @@ import msgspec
 from service.domain.alert_record import Acknowledged, Alert, CausePart, fingerprint_of
 from service.domain.alert_text import describe, link_of
 from service.domain.lifecycle import next_ms, step
-from service.domain.rules import ALL, NOTHING, RANK, Measured, Own, Rule, Values, judge, kind_of
+from service.domain.rules import ALL, NOTHING, Measured, Own, Rule, Values, judge, kind_of, rank_of
 
 SLIDE_MS: Final[dict[str, int]] = {"agent": 60_000, "team": 60_000}
 """How often a value that changes with time is looked at though nothing happens: as often as a pane ends."""
 
 QUEUE_SLIDE_MS: Final = 10_000
-WAITING_MS: Final = 1_000
-"""The same while somebody waits, since waits go over their threshold by themselves."""
+MOST_SCOPES: Final = 2_000
+"""Scopes looked at in one tick, those that have been due for longest; the others are next. At a start all are due."""
 
 SERVICE_LEVEL: Final = "service_level"
 """The kind of the rules whose alerts have their cause split."""
@@ -45,8 +45,8 @@ class FloorValues(Protocol):
     def is_open(self, scope: str) -> bool:
         """Whether the scope has business hours now; without any, always."""
 
-    def someone_waits(self, scope: str) -> bool:
-        """Whether somebody waits there."""
+    def next_over_ms(self, scope: str) -> int | None:
+        """When the next of those who wait there goes over the threshold; None if nobody will."""
 
     def sources_of(self, scope: str) -> Sequence[str]:
         """The sources without which nothing is known of the scope."""
@@ -104,14 +104,14 @@ class Evaluator:
             return []
         self.last_ms = now_ms
         look = _Look(self, floor, now_ms)
-        scopes = set(floor.changed())
+        since = dict.fromkeys(floor.changed(), now_ms)
         if self._new:
             self._new = False
-            scopes |= self._again
+            since |= dict.fromkeys(self._again, now_ms)
             self._again.clear()
             look.end_orphans()
-        scopes |= self._take_due(now_ms)
-        for scope in sorted(scopes, key=lambda scope: RANK.get(kind_of(scope), len(RANK))):
+        since |= self._take_due(now_ms)
+        for scope in sorted(self._in_time(since), key=rank_of):
             look.at(scope)
         look.settle()
         return list(look.changes.items())
@@ -150,12 +150,22 @@ class Evaluator:
             self.look_again(scope, due_ms)
         self._frozen.clear()
 
-    def _take_due(self, now_ms: int) -> set[str]:
-        found: set[str] = set()
+    def _in_time(self, since: Mapping[str, int]) -> Collection[str]:
+        """As many of the scopes as one tick can look at; the others stay due since when they were."""
+        if len(since) <= MOST_SCOPES:
+            return since
+        ordered = sorted(since, key=lambda scope: (since[scope], rank_of(scope), scope))
+        for scope in ordered[MOST_SCOPES:]:
+            self.look_again(scope, since[scope])
+        return ordered[:MOST_SCOPES]
+
+    def _take_due(self, now_ms: int) -> dict[str, int]:
+        """The scopes that are due, and since when."""
+        found: dict[str, int] = {}
         while self._due and self._due[0][0] <= now_ms:
             due_ms, scope = heappop(self._due)
             if self._due_of.get(scope) == due_ms:
-                found.add(scope)
+                found[scope] = self._due_of.pop(scope)
         return found
 
 
@@ -198,8 +208,6 @@ class _Look:
         if not rules:
             return
         slide_ms = SLIDE_MS.get(kind_of(scope), QUEUE_SLIDE_MS)
-        if self._floor.someone_waits(scope):
-            slide_ms = WAITING_MS
         values = self._floor.values(scope)
         due_ms: int | None = None
         for rule, name in rules:
@@ -207,9 +215,10 @@ class _Look:
                 if at_ms is not None and (due_ms is None or at_ms < due_ms):
                     due_ms = at_ms
         if due_ms is not None:
-            if due_ms == now_ms + slide_ms and slide_ms > WAITING_MS:  # scopes take turns instead of coming all at once
+            if due_ms == now_ms + slide_ms:  # scopes take turns instead of coming all at once
                 due_ms = now_ms + 1 + (crc32(scope.encode()) - now_ms) % slide_ms
-            evaluator.look_again(scope, max(due_ms, now_ms + 1))
+            over_ms = self._floor.next_over_ms(scope)
+            evaluator.look_again(scope, max(due_ms if over_ms is None else min(due_ms, over_ms), now_ms + 1))
 
     def _rule_at(
         self, rule: Rule, name: str, scope: str, values: Values, slide_ms: int

@@ -40,6 +40,11 @@ def kind_of(scope: str) -> str:
     return scope.partition(":")[0]
 
 
+def rank_of(scope: str) -> int:
+    """The rank of a scope's kind."""
+    return RANK.get(kind_of(scope), len(RANK))
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """What a scope's own service level says; None where it has none or merges several."""

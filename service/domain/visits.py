@@ -72,11 +72,6 @@ class Visit(Struct, array_like=True, gc=False):
     terms: VisitTerms | None = None
     channel: str | None = None
 
-    @property
-    def open(self) -> bool:
-        """True while the visit waits."""
-        return self.end_ms is None
-
     def arrival_ms(self) -> int:
         """When the visit entered the queue; implied by its end and stated wait if nobody said."""
         if self.queued_ms is not None:

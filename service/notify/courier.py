@@ -119,6 +119,10 @@ class Courier:
         self._stopping = True
         self._changed.set()
 
+    def leave(self) -> None:
+        """What waits is somebody else's from now on."""
+        self._means.report.notices_pending(self.receiver.name, 0)
+
     async def run(self) -> None:
         """Tell until told to finish. Raises what the ledger raises."""
         while not self._stopping:

@@ -13,7 +13,7 @@ from service.notify.http import HttpPoster
 from service.notify.outbox import Outbox, Record
 from service.notify.receiver import Receiver
 
-GRACE_SECONDS: Final = 3.0
+GRACE_SECONDS: Final = 1.0
 """How long `stop` waits for answers to requests under way: what is cut off is told again by whoever goes on."""
 
 
@@ -97,6 +97,8 @@ class Notifier:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._tasks.clear()
         await self._poster.__aexit__(None, None, None)
+        for courier in self._couriers:
+            courier.leave()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -18,7 +18,7 @@ _SMALL_POOL: Final = 15
 _FIRST_START: Final = OPENS_HOUR * 60 - 15
 _LAST_END: Final = CLOSES_HOUR * 60 + 15
 _SLOTS: Final = tuple(range(OPENS_HOUR * 60, CLOSES_HOUR * 60, 30))
-_SAFETY: Final = 0.55
+_SAFETY: Final = 1.2
 """Agents beyond the load, in units of its square root (square-root staffing)."""
 _PRESENT: Final = 0.84
 """The part of a shift in which an agent is really there and needed: without breaks, lateness, imperfect cover."""

@@ -20,5 +20,7 @@ def test_the_rules_say_what_their_tests_say(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml"])
 def test_the_servers_configuration_is_one(name: str) -> None:
-    done = subprocess.run(["promtool", "check", "config", name], cwd=FOLDER, capture_output=True, text=True, timeout=60)
+    # --syntax-only: the secrets that it names are files of the container
+    command = ["promtool", "check", "config", "--syntax-only", name]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

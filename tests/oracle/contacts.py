@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.oracle.house import House
 from tests.oracle.legs import Legs, Stint
@@ -17,6 +18,10 @@ class Life:
 
     stays: list[Stay]
     stints: list[Stint]
+    begun: Stay | None
+    """The first visit, None if no queue was entered."""
+    customer: str | None
+    """Whose contact it is; of several told the one that sorts first."""
     ended: bool
     called_back: str | None
     """The latest that was told of a promised callback."""
@@ -43,4 +48,18 @@ def live(told: Iterable[Told], house: House) -> Life:
     for stay in told_queues:
         stay.first, stay.before_ms = stay is begun, stay.arrival_ms - begun.arrival_ms if begun else 0
     callbacks = [(at_ms, CALLBACKS.index(event["type"])) for at_ms, event in events if event["type"] in CALLBACKS]
-    return Life(stays, stints, bool(ends), CALLBACKS[max(callbacks)[1]] if callbacks else None)
+    customer = min((event["customer_ref"] for _, event in events if event.get("customer_ref")), default=None)
+    return Life(stays, stints, begun, customer, bool(ends), CALLBACKS[max(callbacks)[1]] if callbacks else None)
+
+
+def see_returns(lives: Iterable[tuple[str, Life]], window_ms: int) -> None:
+    """Find out which contacts, each with its id, follow one of the same customer within the window."""
+    begun: dict[str, list[tuple[int, str, Stay]]] = {}
+    for contact_id, life in lives:
+        if life.customer is not None and life.begun is not None:
+            begun.setdefault(life.customer, []).append((life.begun.arrival_ms, contact_id, life.begun))
+    for of_customer in begun.values():
+        of_customer.sort(key=lambda one: one[:2])
+        of_customer[0][2].returned = False
+        for (before_ms, _, before), (after_ms, _, after) in pairwise(of_customer):
+            after.returned = before.followed = after_ms - before_ms <= window_ms

@@ -93,6 +93,7 @@ def queue_figures(it: Happened, level: Level, over: int = 0) -> Figures:
     gone = [stay.wait_ms for stay in by["abandoned"]]
     short = sum(stay.wait_ms <= stay.short_ms for stay in by["abandoned"])
     spent = [stint.talk_ms + stint.hold_ms + (stint.acw_ms or 0) for stint in it.over if not stint.consult]
+    known = [stay for stay in it.offered if stay.returned is not None]
     return leg_figures(it, True) | service_levels(by, level, over) | {
         "offered": len(it.offered),
         "offered_contacts": sum(stay.first for stay in it.offered),
@@ -120,6 +121,8 @@ def queue_figures(it: Happened, level: Level, over: int = 0) -> Figures:
         "answer_ratio": ratio(len(waits), len(it.left)),
         "abandonment_ratio": ratio(len(gone) - short, len(it.left) - short),
         "callback_ratio": ratio(len(by["callback_requested"]), len(it.left)),
+        "repeat_ratio": ratio(sum(bool(stay.returned) for stay in known), len(known)),
+        "fcr_ratio": ratio(sum(not stay.followed for stay in known), len(known)),
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from tests.oracle.agents import BUSY, Agent
-from tests.oracle.contacts import live
+from tests.oracle.contacts import live, see_returns
 from tests.oracle.figures import Figures, Happened, agent_figures, happened, queue_figures
 from tests.oracle.house import House, Level
 from tests.oracle.intake import Arrival, Own, take_in
@@ -24,6 +24,8 @@ class Floor:
         self.house = house
         self.intake = take_in(log, house)
         lives = [live(known.told, house) for known in self.intake.lives]
+        names = [known.told[0][1]["contact_id"] for known in self.intake.lives]
+        see_returns(zip(names, lives, strict=True), house.return_ms)
         self.stays: list[Stay] = [stay for life in lives for stay in life.stays if stay.queue_id is not None]
         self.stints: list[Stint] = [stint for life in lives for stint in life.stints]
         named = [stint.agent_id for stint in self.stints if stint.agent_id is not None]

@@ -57,6 +57,8 @@ class House:
     interval_ms: int = 900_000
     linger_ms: int = 900_000
     skew_ms: int = 60_000
+    return_ms: int = 86_400_000
+    """So long after a contact another of the same customer counts as a return."""
 
     def level_of(self, queue_id: str) -> Level:
         """The service level of a queue."""

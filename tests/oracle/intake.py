@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle.agents import order
 from tests.oracle.contacts import Life, live
 from tests.oracle.house import House
 from tests.oracle.stays import ENDINGS, Told
@@ -104,17 +103,17 @@ class Intake:
             self.counts["duplicates"] += 1
         else:
             own.told.append((at_ms, event))
-            kept_minute(own, (at_ms, event))
+            kept_minute(own, at_ms)
             own.kept.append((at_ms, event))
 
 
-def kept_minute(own: Own, one: Told) -> None:
+def kept_minute(own: Own, at_ms: int) -> None:
     """An agent's own events are open to reordering for at least a minute of event time. They are settled when one comes
-    that is the newest of them and the oldest open one is more than two minutes older: then all that are more than one
-    minute older. Nothing older than that is taken from then on.
+    that is later than all of them, and the oldest open one is more than two minutes older: then all that are more than
+    one minute older. Nothing older than that is taken from then on.
     """
-    at_ms = one[0]
-    if own.kept and max(map(order, own.kept)) <= order(one) and min(own.kept, key=order)[0] < at_ms - 2 * KEPT_MS:
+    times = [kept_ms for kept_ms, _ in own.kept]
+    if times and max(times) < at_ms and min(times) < at_ms - 2 * KEPT_MS:
         own.kept = [kept for kept in own.kept if kept[0] >= at_ms - KEPT_MS]
         own.base_ms = at_ms - KEPT_MS
 

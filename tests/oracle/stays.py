@@ -36,6 +36,12 @@ class Stay:
     """Whether the contact entered this queue before all others."""
     before_ms: int = 0
     """How long ago the contact had entered its first queue when it entered this one."""
+    returned: bool | None = None
+    """Whether the customer's contact before came shortly before; None unless this is the first visit of a known
+    customer's contact.
+    """
+    followed: bool = False
+    """Whether the customer's next contact came shortly after."""
     told_open: bool = False
     """True while no event of the visit itself ended it."""
 

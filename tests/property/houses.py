@@ -33,6 +33,7 @@ def houses(draw: st.DrawFn) -> House:
         site_of={scope: draw(st.sampled_from(["north", "south"])) for scope in scopes},
         reasons=draw(st.dictionaries(st.sampled_from(["break", "lunch"]), st.sampled_from(["external", "productive"]))),
         interval_ms=draw(st.sampled_from([900_000, 1_800_000])),
+        return_ms=draw(st.sampled_from([86_400_000, 600_000])),
     )
 
 
@@ -51,7 +52,10 @@ def product_floor(house: House) -> Floor:
         for agent_id, team in TEAMS.items()
     }
     kinds = {reason: cast(ReasonKind, kind) for reason, kind in house.reasons.items()}
-    return Floor(sites=sites, queues=queues, agents=agents, reason_kinds=kinds, interval_ms=house.interval_ms)
+    return Floor(
+        sites=sites, queues=queues, agents=agents, reason_kinds=kinds, interval_ms=house.interval_ms,
+        return_window_ms=house.return_ms,
+    )  # fmt: skip
 
 
 def _level(level: Level) -> ServiceLevel:

@@ -11,6 +11,7 @@ Event = dict[str, Any]
 
 QUEUES: Final = ("sales", "service", "vip")
 AGENTS: Final = ("1001", "1002", "1003", "SIP/8007")
+CUSTOMERS: Final = (None, "h:1", "h:2")
 PARTITIONS: Final = 2
 BASES: Final = {
     "an ordinary morning": 1_795_165_200_000,
@@ -71,12 +72,15 @@ class Call(Tape):
         self.agents = list(draw(st.permutations(AGENTS)))
         self.visits = self.legs = 0
         self.visit_id, self.queue_id = "", ""
+        self.customer = draw(st.sampled_from(CUSTOMERS))
 
     def queue(self, queue_id: str, after_ms: int = 0, **fields: Any) -> None:
         """Enter a queue."""
         self.visits += 1
         self.visit_id, self.queue_id = f"{self.subject['contact_id']}/{self.visits}", queue_id
-        self.tell("visit.queued", after_ms, visit_id=self.visit_id, queue_id=queue_id, **fields)
+        told = self.customer if self.visits == 1 or self.chance() else self.maybe(*CUSTOMERS)
+        about = {"visit_id": self.visit_id, "queue_id": queue_id, "customer_ref": told}
+        self.tell("visit.queued", after_ms, **about, **fields)
 
     def leave(self, kind: str, after_ms: int, **fields: Any) -> None:
         """The visit ends; some feeds repeat the queue, and state the wait."""

@@ -197,6 +197,15 @@ def test_without_agents_in_the_feed_nobody_knows_whether_somebody_is_there() -> 
     assert value(floor_of(centre), "queue:sales", "agents_staffed") == 0
 
 
+def test_the_next_wait_over_its_threshold_is_foreseen() -> None:
+    centre = Centre()
+    centre.queued("c1", ago_ms=15_000)
+    centre.queued("c2", ago_ms=90_000)
+    floor = floor_of(centre)
+    assert floor.next_over_ms("queue:sales") == centre.now_ms + 5_001, "the other is over already"
+    assert floor.next_over_ms("queue:mail") is None
+
+
 def test_business_hours_are_the_queues_own_else_its_sites() -> None:
     centre = Centre()
     at_night = BusinessHours("UTC", [[(0, 60)] for _ in range(7)], {})

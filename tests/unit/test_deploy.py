@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from service.cli import build_parser
+from service.config import load_config
 from service.main import COMMANDS, GROUPS
+from service.notify.receivers import build_receivers
 from service.settings import PREFIX, ProcessSettings
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +129,19 @@ def test_prometheus_scrapes_the_api_where_it_is() -> None:
     }
     assert found == {("api", ProcessSettings().port)}
     assert found.pop()[0] in SERVICES
+
+
+def test_floorwalker_and_prometheus_tell_the_alertmanager_where_it_is(tmp_path: Path) -> None:
+    mounts = [mount.split(":") for mount in SERVICES["worker"]["volumes"]]
+    for source, target, *_ in mounts:
+        (tmp_path / Path(target).name).write_bytes((DEPLOY / source).read_bytes())
+    receivers = build_receivers(load_config(tmp_path).notify)
+    prometheus = yaml.safe_load((DEPLOY / "prometheus" / "compose.yml").read_text("utf-8"))
+    (target,) = prometheus["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    assert [receiver.name for receiver in receivers] == [f"alertmanager-{target}"]
+    assert target.split(":")[0] in SERVICES
+    folders = {str(Path(target).parent) for _, target, *_ in mounts}
+    assert {SERVICES["worker"]["environment"]["FLOORWALKER_CONFIG"]} == folders
 
 
 def test_the_base_image_is_pinned_and_the_same_in_both_stages() -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from service.domain.agents import KEEP_MS
 from service.domain.aggregate import AggregateStore
 from service.domain.events import Event
 from service.domain.scopes import AgentScope
@@ -250,7 +249,7 @@ def test_an_agents_event_told_twice_is_counted_as_duplicate() -> None:
 
 
 def test_an_own_event_older_than_the_kept_minute_is_late_and_changes_nothing() -> None:
-    ticks = [event("agent.heartbeat", n * KEEP_MS / 1000) for n in range(1, 6)]
+    ticks = [event("agent.heartbeat", n * 60) for n in range(1, 6)]
     store = aggregate([LOGIN, *ticks, PAUSE])
     assert [seen.counts for seen in store.scopes.sources.values()] == [{"late": 1}]
     assert state_of(agent_of(store), ms(1_000))[0] == "ready"
@@ -258,8 +257,32 @@ def test_an_own_event_older_than_the_kept_minute_is_late_and_changes_nothing() -
 
 def test_an_own_event_within_the_kept_minute_is_folded_in() -> None:
     ticks = [event("agent.heartbeat", n * 50) for n in range(1, 9)]
-    pause = event("agent.state_changed", 400 - KEEP_MS / 1000, state="not_ready")
+    pause = event("agent.state_changed", 340, state="not_ready")
     assert line([LOGIN, *ticks, pause], 500) == [(0, 340, "ready"), (340, 500, "not_ready")]
+
+
+@pytest.mark.parametrize(
+    ("newest_s", "told_s", "late"),
+    [
+        pytest.param(120, 1, False, id="nothing is settled while the oldest open event is two minutes old"),
+        pytest.param(120.001, 60.001, False, id="else all that is older than a minute"),
+        pytest.param(120.001, 60, True, id="and what is told of then is late"),
+    ],
+)
+def test_own_events_are_open_to_reordering_for_a_minute(newest_s: float, told_s: float, late: bool) -> None:
+    pause = event("agent.state_changed", told_s, state="not_ready")
+    store = aggregate([LOGIN, event("agent.heartbeat", newest_s), pause])
+    assert bool(store.scopes.sources) == late
+    assert (state_of(agent_of(store), ms(200))[0] == "ready") == late
+
+
+def test_an_own_event_of_the_same_time_as_the_newest_settles_nothing() -> None:
+    joined = in_queue("agent.queue_joined", 0, "sales")
+    at_once = [event("agent.logout", 970), event("agent.heartbeat", 970)]
+    pause = event("agent.state_changed", 1, state="not_ready")
+    assert line([at_once[0], joined, at_once[1], pause], 980) == [
+        (0, 1, "ready"), (1, 970, "not_ready"), (970, 980, "offline"),
+    ]  # fmt: skip
 
 
 def test_a_leg_told_hours_later_still_takes_its_place() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from service.domain import evaluator
 from service.domain.alert_record import Acknowledged, Alert, CausePart, fingerprint_of
 from service.domain.alert_text import describe, link_of
 from service.domain.evaluator import Evaluator
@@ -38,6 +39,7 @@ class Floor:
         self.touched: set[str] = set(LABELS)
         self.looked: list[str] = []
         self.closed: set[str] = set()
+        self.over_ms: dict[str, int] = {}
         self.sources: Sequence[str] = ("pbx",)
 
     def set(self, scope: str, **values: Any) -> None:
@@ -59,8 +61,8 @@ class Floor:
     def is_open(self, scope: str) -> bool:
         return scope not in self.closed
 
-    def someone_waits(self, scope: str) -> bool:
-        return bool(self.numbers[scope].get("waiting", Measured(0)).value)
+    def next_over_ms(self, scope: str) -> int | None:
+        return self.over_ms.get(scope)
 
     def sources_of(self, scope: str) -> Sequence[str]:
         return () if scope.startswith("source:") else self.sources
@@ -136,6 +138,28 @@ def test_windows_slide_so_their_scopes_are_looked_at_every_ten_seconds_in_turns(
     room.tick(1)
     seen = [scope for second in range(2, 12) for _ in [room.tick(second)] for scope in room.floor.looked]
     assert sorted(seen) == ["queue:mail", "queue:sales"]
+
+
+def test_a_queue_is_looked_at_when_somebody_goes_over_the_threshold() -> None:
+    room = Room(rule("low", "queue", "offered"))
+    room.floor.set("queue:sales", offered=Measured(1))
+    room.floor.over_ms["queue:sales"] = 1_000_000 + 2_500
+    room.tick(1)
+    room.tick(2)
+    assert room.floor.looked == []
+    room.tick(3)
+    assert room.floor.looked == ["queue:sales"]
+
+
+def test_no_tick_looks_at_more_than_it_can_and_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluator, "MOST_SCOPES", 2)
+    room = Room(rule("busy", "queue"), rule("long", "agent"), rule("busy_site", "site"))
+    looked = []
+    for second in (1, 2, 3):
+        room.tick(second)
+        looked.append(len(room.floor.looked))
+    assert sum(looked) == 4, "two queues, a site and an agent"
+    assert max(looked) == 2
 
 
 def test_an_older_tick_is_skipped() -> None:

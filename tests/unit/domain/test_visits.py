@@ -152,6 +152,60 @@ def test_of_two_queueings_of_one_visit_the_earlier_counts() -> None:
     assert (story.totals().offered, story.totals().wait_ms) == (1, 8_000)
 
 
+@pytest.mark.parametrize("other_first", [False, True])
+def test_of_two_queueings_at_once_the_queue_whose_name_sorts_first_counts_whatever_came_first(
+    other_first: bool,
+) -> None:
+    told = [event("visit.queued", 0, queue_id="sales"), event("visit.queued", 0, queue_id="service")]
+    story = Story(*(reversed(told) if other_first else told))
+    assert (story.totals("queue:sales").offered, story.totals("queue:service").offered) == (1, 0)
+
+
+def test_a_queueing_told_again_does_not_fix_the_threshold_anew() -> None:
+    story = Story(event("visit.queued", 0), floor=floor(threshold_s=20))
+    story.floor = floor(threshold_s=60)
+    story.tell(event("visit.queued", 0, event_id="again"))
+    story.tell(event("visit.answered", 30))
+    assert story.totals().answered_in_threshold == 0
+
+
+@pytest.mark.parametrize("shorter_first", [False, True])
+def test_of_two_waits_told_of_one_ending_the_shorter_counts(shorter_first: bool) -> None:
+    told = [event("visit.abandoned", 30, wait_ms=9_000), event("visit.abandoned", 30, wait_ms=8_000)]
+    story = Story(event("visit.queued", 0), *(reversed(told) if shorter_first else told))
+    assert (story.totals().abandoned, story.totals().abandon_wait_ms) == (1, 8_000)
+    assert not any(applied.conflict for applied in story.applied)
+
+
+@pytest.mark.parametrize("reason_first", [False, True])
+def test_the_reason_of_an_ending_may_be_told_by_another_monitor(reason_first: bool) -> None:
+    told = [event("visit.flowed_out", 30), event("visit.flowed_out", 30, outcome_reason="timeout")]
+    story = Story(event("visit.queued", 0), *(reversed(told) if reason_first else told))
+    assert story.totals().reasons == {"flowed_out:timeout": 1}
+
+
+def test_what_was_told_first_of_an_ending_stands() -> None:
+    answers = [event("visit.answered", 10, agent_id=f"100{n}", ring_ms=n * 1_000) for n in (1, 2)]
+    story = Story(event("visit.queued", 0), *answers)
+    assert (story.totals("agent:1001").answered, story.totals("agent:1001").ring_ms) == (1, 1_000)
+    assert story.totals("agent:1002").answered == 0
+    reasons = [event("visit.flowed_out", 10, outcome_reason=reason) for reason in ("timeout", "overflow")]
+    assert Story(event("visit.queued", 0), *reasons).totals().reasons == {"flowed_out:timeout": 1}
+
+
+def test_an_earlier_ending_takes_nothing_over_from_the_answer_it_replaces() -> None:
+    answered = event("visit.answered", 12, agent_id="1001", ring_ms=2_000, wait_ms=11_000)
+    story = Story(event("visit.queued", 0), answered, event("visit.abandoned", 10))
+    assert (story.totals().answered, story.totals().abandoned, story.totals().abandon_wait_ms) == (0, 1, 10_000)
+    assert (story.totals("agent:1001").answered, story.totals("agent:1001").ring_ms) == (0, 0)
+
+
+def test_an_earlier_answer_takes_no_reason_over_from_the_ending_it_replaces() -> None:
+    flowed_out = event("visit.flowed_out", 12, outcome_reason="timeout")
+    story = Story(event("visit.queued", 0), flowed_out, event("visit.answered", 10))
+    assert (story.totals().answered, story.totals().reasons) == (1, {})
+
+
 def test_a_refused_contact_is_never_offered() -> None:
     totals = Story(event("visit.refused", 0, outcome_reason="full")).totals()
     assert (totals.offered, totals.refused, totals.reasons) == (0, 1, {"refused:full": 1})

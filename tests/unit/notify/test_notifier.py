@@ -80,6 +80,7 @@ async def test_receivers_that_hang_or_are_gone_hold_up_nobody_else():
             await fine.until(has_told(fine, 50), "all told while the others cannot be")
             assert stuck.asked == 1, "the first of the notices still hangs"
             assert (counts.pending["stuck"], counts.pending["gone"]) == (50, 50)
+        assert counts.pending == {"stuck": 0, "gone": 0, "fine": 0}, "whoever goes on counts them"
 
 
 async def test_a_receiver_that_comes_back_is_told_what_it_missed_once():
