@@ -1,11 +1,12 @@
 """The live floor as the evaluator asks for it: scopes that changed, their labels, and their values at one moment."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Final
 
 from service.alert_measures import AgentValues, QueueValues, SourceValues, TeamValues
+from service.alert_outlook import AlertOutlook
 from service.domain.alert_record import Alert, CausePart
 from service.domain.business_hours import BusinessHours
 from service.domain.rules import ALL, NOTHING, Measured, Own, Values, kind_of
@@ -24,7 +25,6 @@ PACE_STEP_MS: Final = 10_000
 PACE_LEAST_MS: Final = 60_000
 _FLOOR_TYPES: Final = ("visit.", "leg.", "agent.", "contact.")
 _PARENTS: Final = ("site", "group", "channel")
-Expected = Callable[[str, int, int], float | None]
 
 
 class _Unknown:
@@ -64,17 +64,16 @@ class LiveFloor:
     """The floor's state as rules see it. `begin` starts a moment; everything until the next one is of then.
 
     `hours`: business hours by `queue:ID` and `site:ID`, of those that have any. `site_of_source`: the sources of which
-    the configuration says where they belong. `expected` gives the visits a queue should be offered in [since, until).
+    the configuration says where they belong.
     """
 
     def __init__(
         self, state: FloorState, hours: Mapping[str, BusinessHours], site_of_source: Mapping[str, str],
-        expected: Expected = lambda queue_id, since_ms, until_ms: None,
     ) -> None:  # fmt: skip
         self._state = state
         self._hours = hours
         self._site_of_source = site_of_source
-        self._expected = expected
+        self._outlook = AlertOutlook(state)
         self._labels: dict[str, Mapping[str, str]] = {}
         self._pace: dict[str, _Pace] = {}
         self._seq = -1
@@ -186,7 +185,7 @@ class LiveFloor:
         level, mixed = common_level(levels, state.floor.default_queue.service_level)
         staff = state.staff.of_queue(ids[0]) if kind == "queue" else state.staff.of_queues(ids)
         known = kind != "class" and bool(state.scopes.agents)  # a feed without agents does not say that nobody is there
-        return QueueValues(state, self._view, queues, level, mixed, staff if known else None, self._expected)
+        return QueueValues(state, self._view, queues, level, mixed, staff if known else None, self._outlook)
 
     def _seen(self) -> dict[str, tuple[int, int, bool]]:
         """Source -> (newest arrival, gaps told of, whether it tells of the floor)."""
@@ -228,5 +227,5 @@ class LiveFloor:
         return named or [name for name in telling if name not in self._site_of_source]
 
     def cause(self, alert: Alert) -> list[CausePart] | None:
-        """What the miss is made of; None while no expectation is known."""
-        return None
+        """What the miss is made of; None where that cannot be said."""
+        return self._outlook.cause(alert, self._view)

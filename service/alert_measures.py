@@ -5,8 +5,11 @@ To add a measure: a row in `MEASURES` and a case in tests/unit/test_alert_measur
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
+from service.alert_outlook import AlertOutlook, Drifts
+from service.domain.drift import Drift
 from service.domain.kpi_times import NOW_KPIS
 from service.domain.kpis import KPIS, KPIS_OF, Kpi, Reading
 from service.domain.rules import NOTHING, Measured, Own
@@ -57,14 +60,13 @@ class QueueValues:
 
     def __init__(
         self, state: FloorState, view: FloorView, queues: Sequence[QueueScope], level: ServiceLevel, mixed: bool,
-        staff: Mapping[str, int] | None, expected: Callable[[str, int, int], float | None],
+        staff: Mapping[str, int] | None, outlook: AlertOutlook,
     ) -> None:  # fmt: skip
-        """`expected` gives the visits a queue should be offered in [since, until); None where nobody can say."""
         self.queues, self.level, self.view = list(queues), level, view
         threshold = None if mixed or level.threshold_ms is None else level.threshold_ms / 1000
         self.own = Own(None if mixed else level.target_ratio, threshold)
         self.staff = None if staff is None else dict(staff)
-        self.expected = expected
+        self.outlook = outlook
         self.waiting = WaitingNow(state.floor, queues, view.now_ms)
         self._mixed = mixed
         self._floor = state.floor
@@ -184,7 +186,7 @@ def _offered_per_expected(values: QueueValues, window: str) -> Measured:
         return NOTHING
     now_ms, span_ms = values.view.now_ms, ROLLING_MS[window]
     offered = values.totals(window).offered
-    parts = [values.expected(queue.queue_id, now_ms - span_ms, now_ms) for queue in values.queues]
+    parts = [values.outlook.offered(queue.queue_id, now_ms - span_ms, now_ms) for queue in values.queues]
     expected = sum(part for part in parts if part is not None) if None not in parts else None
     if expected is None:
         before_ms = BASELINE_MS - span_ms
@@ -196,6 +198,16 @@ def _offered_per_expected(values: QueueValues, window: str) -> Measured:
             return NOTHING
         expected = sum(totals.offered for totals in panes) * span_ms / before_ms
     return Measured(ratio(offered, expected), offered)
+
+
+def _drift(
+    of: Callable[[Drifts], Drift | None], value: Callable[[Drift], float]
+) -> Callable[[QueueValues, str], Measured]:
+    def measure(values: QueueValues, window: str) -> Measured:
+        found = of(values.outlook.drifts(values.queues[0], values.view.now_ms))
+        return NOTHING if found is None else Measured(value(found), found.intervals)
+
+    return measure
 
 
 def _seconds_in(state: str) -> Callable[[AgentValues, str], Measured]:
@@ -246,6 +258,12 @@ MEASURES: Final[dict[str, Measure]] = {
         Measure("offered_per_expected", _QUEUES, True,
             "Offered / offered as expected by forecast or profile, else as in the two hours before.",
             _offered_per_expected),
+        *(Measure(f"{name}_{method}", ("queue",), False,
+            f"How far {what} has drifted for the worse today against past weeks or the forecast, in standard "
+            f"deviations: {method.upper()} over the day's whole intervals.", _drift(of, value))
+          for name, what, of in (("service_level", "the service level", itemgetter(0)),
+                                 ("aht", "the handle time", itemgetter(1)))
+          for method, value in (("ewma", attrgetter("ewma")), ("cusum", attrgetter("cusum")))),
         *(Measure(f"seconds_{state}", ("agent",), False, f"How long the agent has been {state}.", _seconds_in(state))
           for state in AGENT_STATES),
         Measure("seconds_dead", ("agent",), False,

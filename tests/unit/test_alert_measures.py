@@ -8,6 +8,7 @@ import pytest
 
 from service.alert_floor import FORGOTTEN_MS, LiveFloor
 from service.alert_measures import MEASURES, known_kpis
+from service.domain.alert_record import Alert
 from service.domain.business_hours import BusinessHours
 from service.domain.kpis import KPIS_OF
 from tests.unit.api.floors import Centre
@@ -76,11 +77,57 @@ def test_a_roll_up_counts_all_its_queues() -> None:
     assert value(floor, "channel:email", "waiting") == 1
 
 
+def forecast(centre: Centre, per_interval: float, aht_ms: int = 60_000) -> None:
+    """The same forecast for the hour before now and the one after."""
+    for quarter in range(-4, 4):
+        start_ms = centre.now_ms + quarter * 15 * MINUTE_MS
+        centre.event(
+            "forecast.published", source="wfm", queue_id="sales", start_ms=start_ms, end_ms=start_ms + 15 * MINUTE_MS,
+            volume=per_interval, aht_ms=aht_ms,
+        )  # fmt: skip
+
+
 def test_volume_is_compared_with_what_is_expected() -> None:
     centre = Centre()
+    forecast(centre, 8)
+    centre.now_ms += 5 * MINUTE_MS
     calls(centre, 12, 0)
-    floor = floor_of(centre, expected=lambda queue_id, since_ms, until_ms: (until_ms - since_ms) / MINUTE_MS / 2)
-    assert value(floor, "queue:sales", "offered_per_expected", "15m") == pytest.approx(12 / 7.5)
+    assert value(floor_of(centre), "queue:sales", "offered_per_expected", "15m") == pytest.approx(12 / 8)
+
+
+def test_a_missed_service_level_is_split_into_its_causes() -> None:
+    centre = Centre()
+    forecast(centre, 4)
+    centre.now_ms += 5 * MINUTE_MS
+    calls(centre, 6, 6)
+    floor = floor_of(centre)
+    alert = Alert(
+        fingerprint="f", rule="service_level", kind="service_level", severity="page", scope="queue:sales",
+        state="firing", since_ms=0, updated_ms=0, window="15m",
+    )  # fmt: skip
+    parts = floor.cause(alert)
+    assert parts is not None
+    assert [part.part for part in parts] == ["volume", "handle_time", "staffing", "adherence", "unexplained"]
+    assert sum(part.percentage_points or 0 for part in parts) == pytest.approx(100 * (0.8 - 0.5))
+    assert next(part.text for part in parts if part.part == "volume") == "volume +200 %"
+
+
+def test_handling_that_takes_longer_than_forecast_has_drifted() -> None:
+    centre = Centre()
+    forecast(centre, 6, aht_ms=10_000)
+    centre.now_ms += 1
+    for quarter in range(4, 0, -1):
+        for number in range(6):
+            name, end_ms = f"d{quarter}-{number}", centre.now_ms - quarter * 15 * MINUTE_MS + 5 * MINUTE_MS
+            ids = {"contact_id": name, "visit_id": name, "queue_id": "sales", "agent_id": "1001", "leg_id": name}
+            centre.event("visit.queued", end_ms - 60_000, contact_id=name, visit_id=name, queue_id="sales")
+            centre.event("visit.answered", end_ms - 30_000, **ids)
+            centre.event("leg.ended", end_ms, **ids)
+    floor = floor_of(centre)
+    found = floor.values("queue:sales").measure("aht_cusum", None)
+    assert (found.sample, value(floor, "queue:sales", "service_level_cusum")) == (4, None), "no past weeks are known"
+    assert found.value is not None
+    assert found.value > 10
 
 
 def test_without_an_expectation_volume_is_compared_with_the_two_hours_before() -> None:
