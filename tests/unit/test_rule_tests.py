@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from service.alert_measures import MEASURES
 from service.config import load_config
 from service.config_rules import parse_duration_ms, parse_level, shipped_rules
 from service.config_source import ConfigError
@@ -148,3 +149,14 @@ def test_the_command_line_checks_rules(tmp_path: Path, capsys: pytest.CaptureFix
     path.write_text(RULE.replace("oldest_wait_seconds", "oldest_wait"))
     assert main(["rules", "check", str(path)]) == 2
     assert f"{path}, line 4: " in capsys.readouterr().err
+
+
+def test_every_shipped_rule_has_a_runbook_and_every_runbook_a_rule() -> None:
+    text = (HERE.parents[1] / "docs" / "runbooks.md").read_text()
+    headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert sorted(headings) == sorted(rule.id for rule in shipped_rules())
+
+
+def test_every_measure_is_documented() -> None:
+    text = (HERE.parents[1] / "docs" / "alert-rules.md").read_text()
+    assert [name for name in MEASURES if f"`{name}`" not in text] == []
