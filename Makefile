@@ -12,7 +12,7 @@ DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),--seconds $(SECOND
 SERIAL := $(wildcard tests/integration tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-long crash lint bench mutation dashboards kafka-jars lock clean
+.PHONY: help install demo test test-quick test-long crash lint bench mutation dashboards screenshots kafka-jars lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ mutation: $(VENV)/.installed-dev ## Put faults into the domain one by one and se
 
 dashboards: $(VENV)/.installed-dev ## Write the Grafana dashboards from the KPI registry
 	$(BIN)/python -m grafana.build
+
+screenshots: $(VENV)/.installed-dev ## Take the pictures of the README from a running demo (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 kafka-jars: $(VENV)/.installed-dev ## Have Maven fetch the jars of Apache Kafka for the tests (needs Java 17 and Maven)
 	$(BIN)/python -m tests.support.apache_kafka

@@ -41,7 +41,7 @@ function make(id) {
     words.textContent = say(state);
     item.append(count, " ", words);
     part(".staff").append(item);
-    return { state, item, count };
+    return { state, count };
   });
   tiles.set(id, tile);
   board.append(element);
@@ -77,10 +77,9 @@ function show(queue) {
   write(tile, ".counts", `${queue.windows.day.answered} / ${queue.windows.day.offered}`);
   tile.oldest = queue.now.oldest_wait_seconds;
   tile.shownAt = performance.now();
-  for (const { state, item, count } of tile.staff) {
+  for (const { state, count } of tile.staff) {
     const number = queue.now[`agents_${state}`] ?? 0;
     if (count.textContent !== String(number)) count.textContent = number;
-    item.style.flexGrow = number;
   }
   age(tile);
 }
