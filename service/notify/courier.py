@@ -220,7 +220,6 @@ class Courier:
         if self._failures == 1:
             log.warning("%s cannot be told and will be tried again: %s", self.receiver.name, answer)
         # it may come back with nothing in mind: it is told everything anew
-        self._round.clear()
         self._repeat_at_ms = min(self._repeat_at_ms, self._rest_until_ms)
         self._count("failed", len(notices))
 

@@ -72,7 +72,7 @@ def notice_for(
     if heard is not None:
         return Notice(alert, "resolved", alert.episode) if heard.state == "firing" else None
     ended = Notice(alert, "resolved", alert.episode)
-    untold = alert.fired_ms is not None and alert.inhibited_by is None and wants(alert)
+    untold = alert.fired_ms is not None and wants(alert)
     return ended if untold and (ended.ended_ms or 0) >= known_since_ms else None
 
 

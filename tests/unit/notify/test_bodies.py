@@ -52,6 +52,10 @@ class TestAlertmanager:
     def test_an_end_ahead_of_the_clock_is_now(self):
         assert as_posted(notice(resolved(firing(), 90_000)), NOON_MS + 1_000)["endsAt"] == "2026-11-22T12:00:01Z"
 
+    def test_a_start_ahead_of_the_clock_is_now(self):
+        posted = as_posted(notice(firing(at_ms=NOON_MS + 600_000)), NOON_MS)
+        assert (posted["startsAt"], posted["endsAt"]) == ("2026-11-22T12:00:00Z", "2026-11-22T12:05:00Z")
+
     def test_no_end_lies_before_its_start(self):
         ended = replace(resolved(firing()), resolved_ms=NOON_MS - 5)
         posted = as_posted(notice(ended), NOON_MS + 1_000)

@@ -178,6 +178,23 @@ async def test_a_refusal_that_is_mended_is_forgotten():
     scene.offer(resolved(firing()), at_ms=1_200_000)
     await scene.run()
     assert [told for _, told in scene.heard] == ["service_level firing", "service_level resolved"]
+    assert scene.courier._refusals == {}
+
+
+async def test_who_refuses_everything_is_asked_once_a_second():
+    scene = Scene(desk(), lambda request, at_ms: Answer(404), minutes=0.5)
+    scene.offer(*[firing(f"rule-{number}") for number in range(50)])
+    await scene.run()
+    assert len(scene.asked) == 30
+
+
+async def test_after_an_outage_that_is_over_the_next_one_begins_with_a_short_pause():
+    scene = Scene(desk(), lambda request, at_ms: DOWN if at_ms < 300_000 or at_ms == 600_000 else OK)
+    scene.offer(firing("first"))
+    scene.offer(firing("second"), at_ms=600_000)
+    await scene.run()
+    ((at_ms, told),) = [(at_ms, told) for at_ms, told in scene.heard if at_ms > 600_000]
+    assert told == "second firing" and at_ms <= 600_000 + FIRST_PAUSE_MS
 
 
 async def test_an_alert_that_cannot_be_put_into_words_does_not_hold_up_the_rest(caplog):

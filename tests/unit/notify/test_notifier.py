@@ -100,6 +100,7 @@ async def test_who_goes_on_after_a_kill_tells_what_was_not_told_and_nothing_twic
     ledger = Ledger()
     async with HttpReceiver() as receiver:
         async with telling(webhook("desk", receiver), ledger=ledger) as killed:
+            assert [key for key, _ in ledger.records] == [b"desk|"], "since when it is known"
             killed.offer([firing("before")])
             await receiver.until(has_told(receiver, 1), "told")
         while_dead = [firing("before"), firing("meanwhile"), resolved(firing("short", at_ms=4_000_000_000_000))]

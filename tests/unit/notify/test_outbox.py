@@ -68,6 +68,11 @@ def test_an_end_is_told_even_if_the_condition_is_soon_true_again():
     assert tell(box) == ["1/resolved"]
 
 
+def test_an_end_that_nobody_heard_of_is_told_though_what_comes_next_is_explained():
+    box = outbox([replace(pending_again(resolved(firing())), inhibited_by="site")])
+    assert keys(box) == ["1/resolved"]
+
+
 def test_the_time_of_the_end_is_not_that_of_the_next_pending():
     ended = resolved(firing())
     box = outbox([pending_again(ended)])
@@ -234,10 +239,12 @@ def test_memory_holds_nothing_of_alerts_that_are_over_and_told():
             box.offer(alert)
             box.confirm(box.due(1), NOON_MS)
             box.offer(resolved(alert))
+            box.hold(box.due(1)[0].key)
+            box.release(f"{alert.fingerprint}/1/resolved")
             box.confirm(box.due(1), NOON_MS)
         box.standing(LATER_MS)
         assert (len(box._alerts), box.pending, box.due(10)) == (0, 0, [])
-        assert not box._order
+        assert not box._order and not box._rank
 
 
 def life(episodes: int) -> list[Alert]:
