@@ -9,7 +9,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from api.sources import source_totals
 from api.views import Views
-from service.domain.errors import CONFLICT, CORRECTED, DUPLICATE, LATE, REF_DROPPED, SKEW, UNCORRECTED, UNMATCHED
+from service.domain.errors import (
+    CONFLICT,
+    CORRECTED,
+    DUPLICATE,
+    LATE,
+    REF_DROPPED,
+    SCOPE_LIMIT,
+    SKEW,
+    UNCORRECTED,
+    UNMATCHED,
+)
 from service.domain.kpi_times import NOW_KPIS
 from service.domain.kpis import KPIS_OF, STAFF_STATES, Kpi
 from service.domain.scopes import HISTOGRAM_EDGES_MS, QueueScope
@@ -37,6 +47,7 @@ FINDING_NAMES: Final = {
     CORRECTED: ("corrections", "Events that replaced an earlier one."),
     UNCORRECTED: ("corrections_unmatched", "Events that would replace one that is not known."),
     REF_DROPPED: ("customer_ref_dropped", "Events whose customer's number was dropped for want of a key."),
+    SCOPE_LIMIT: ("scope_limit", "Facts of more queues, agents or classes than the limit, events of too many sources."),
 }
 
 

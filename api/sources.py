@@ -9,6 +9,7 @@ from service.domain.errors import (
     DUPLICATE,
     LATE,
     REF_DROPPED,
+    SCOPE_LIMIT,
     SKEW,
     SYNTHETIC,
     UNCORRECTED,
@@ -20,7 +21,7 @@ from service.timetext import format_moment
 UNKNOWN: Final = "unknown"
 """Name for the source of events that do not say theirs; those that cannot be decoded never do."""
 
-FINDINGS: Final = (DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW, CORRECTED, UNCORRECTED, REF_DROPPED)
+FINDINGS: Final = (DUPLICATE, LATE, UNMATCHED, CONFLICT, SKEW, CORRECTED, UNCORRECTED, REF_DROPPED, SCOPE_LIMIT)
 _REJECTED: Final = "rejected:"
 
 

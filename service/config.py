@@ -16,6 +16,7 @@ from service.config_sections import (
     DefaultsConfig,
     QueueConfig,
     ReturnHours,
+    ScopeLimitsConfig,
     Seconds,
     ServiceLevelConfig,
     SiteConfig,
@@ -50,6 +51,7 @@ class Config(Section):
     max_skew_seconds: Seconds = 60
     return_window_hours: ReturnHours = 24
     watchdog: WatchdogConfig = WatchdogConfig()
+    limits: ScopeLimitsConfig = ScopeLimitsConfig()
     settings: ProcessSettings = ProcessSettings()
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 
@@ -99,6 +101,7 @@ class Config(Section):
             interval_ms=parse_interval_ms(self.interval),
             return_window_ms=round(self.return_window_hours * 3_600_000),
             watchdog=self.watchdog.watchdog(),
+            limits=self.limits.limits(),
         )
 
     def alert_rules(self) -> list[Rule]:

@@ -156,6 +156,18 @@ class WatchdogConfig(Section):
         return domain.Watchdog({**default.channels, **said}, self.next_contact)
 
 
+class ScopeLimitsConfig(Section):
+    """How many queues, agents and classes in queues that this file does not name one partition takes in."""
+
+    queues: Annotated[int, Field(ge=0)] = domain.ScopeLimits().queues
+    agents: Annotated[int, Field(ge=0)] = domain.ScopeLimits().agents
+    classes: Annotated[int, Field(ge=0)] = domain.ScopeLimits().classes
+
+    def limits(self) -> domain.ScopeLimits:
+        """Return them as the domain wants them."""
+        return domain.ScopeLimits(**self.model_dump())
+
+
 class DefaultsConfig(Section):
     """What queues, agents and sites have that say nothing else or are first seen in the stream."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from service.domain.agent_watch import AgentWatch
 from service.domain.buckets import INTERVALS_KEPT_MS
-from service.domain.errors import FactFailed
+from service.domain.errors import SCOPE_LIMIT, FactFailed, ScopeLimitReached
 from service.domain.events import Event
 from service.domain.facts import (
     AfterCall,
@@ -130,7 +130,10 @@ class AggregateStore(StateFeed):
             for index, offset in enumerate(batch.offsets[start:stop], start):
                 if offset > applied:
                     fact = batch.facts[index]
-                    apply[type(fact)](fact)
+                    try:
+                        apply[type(fact)](fact)
+                    except ScopeLimitReached:
+                        self._beyond_limit(fact)
                     if follows:
                         self._following += [(index, following) for following in follows]
                         follows.clear()
@@ -147,9 +150,16 @@ class AggregateStore(StateFeed):
 
     def apply(self, fact: Any) -> None:
         """Apply one fact, and what follows from it, without a mark (reports)."""
-        self._apply[type(fact)](fact)
+        try:
+            self._apply[type(fact)](fact)
+        except ScopeLimitReached:
+            self._beyond_limit(fact)
         while self._follows:
             self._returned(self._follows.pop())
+
+    def _beyond_limit(self, fact: Any) -> None:
+        """Count a fact that is dropped, under its source where it is told."""
+        self._count(getattr(fact, "source", ""), SCOPE_LIMIT)
 
     def take_following(self) -> list[tuple[int, Returned]]:
         """Facts that follow from those applied since the last call, each with the index of the fact it follows from.

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from service.domain import state_keys as keys
+from service.domain.admission import Admission
 from service.domain.calendar import Calendars
 from service.domain.facts import SourceSeen
 from service.domain.scopes import AgentScope, Interval, QueueScope, Scope, Scopes
@@ -74,6 +75,7 @@ class Buckets:
         """
         self._floor = floor
         self.scopes = Scopes()
+        self._admission = Admission(floor, self.scopes)
         self.calendars = Calendars(floor)
         self.mark = Mark()
         self._partition, self._partitions = partition, partitions
@@ -109,8 +111,9 @@ class Buckets:
         return min(scope.newest_ms, self._reached_ms) - kept_ms
 
     def _learn(self, scope: str) -> Any:
-        """The queue, class or agent of that name, with its calendar."""
+        """The queue, class or agent of that name, with its calendar. Raises ScopeLimitReached."""
         found: Scope
+        admitted = self._live and self._admission.admit(scope)
         if scope[0] == "a":
             found = self.scopes.agent(scope)
             if self._floor.agent(found.agent_id).capacity:
@@ -118,6 +121,8 @@ class Buckets:
         else:
             found = self.scopes.queue(scope)
         found.calendar = self.calendars.of_scope(scope)
+        if admitted:
+            self._dirty_live.add(found)  # so that it is counted after a restart, whatever becomes of the fact
         return found
 
     def _channel_of(self, queue_id: str | None) -> str:

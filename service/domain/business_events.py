@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, Id, State, Text
+from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, Id, Name, State, Text
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0)]
@@ -190,7 +190,7 @@ class CustomerClassChanged(Event, kw_only=True, tag="customer.class_changed", gc
     """A customer moves to another class: at once for what waits, on every channel, and for what comes later."""
 
     customer_ref: Id
-    customer_class: Text
+    customer_class: Name
 
 
 class AlertAcknowledged(Event, kw_only=True, tag="alert.acknowledged", gc=False):

@@ -29,7 +29,7 @@ from service.domain.contacts import Contact
 from service.domain.contacts_kept import KeptContacts, SourceState
 from service.domain.customer_keys import NAMES_CUSTOMER, CustomerKeys, protect
 from service.domain.customers import ContactCustomer, Customers
-from service.domain.errors import DUPLICATE, LATE, REF_DROPPED, SKEW, SYNTHETIC, InvalidEvent, check_time
+from service.domain.errors import DUPLICATE, LATE, REF_DROPPED, SCOPE_LIMIT, SKEW, SYNTHETIC, InvalidEvent, check_time
 from service.domain.events import AgentEvent, ContactEvent, Event
 from service.domain.facts import AnyFact, Forecast, SourceSeen
 from service.domain.forced import CLOSES
@@ -39,6 +39,11 @@ from service.domain.totals import bump
 
 LINGER_MS: Final = 900_000
 MAX_SKEW_MS: Final = 60_000
+
+MOST_SOURCES: Final = 1_000
+"""Sources of one partition that are told apart: they are all in the mark, which every flush writes."""
+
+OTHER_SOURCES: Final = "other"
 
 HERE, EVERYWHERE, BY_KEY, EVALUATOR = "here", "everywhere", "by_key", "evaluator"
 """Where an event made or forwarded goes: to this partition, to all of them, to the one that its key gives, or to
@@ -113,7 +118,7 @@ class CorrelateStore:
             self._protect(event)
         if event.synthetic and not isinstance(event, CustomerClassChanged):
             return self._synthetic(event)
-        source = self._heard.get(event.source) or self._hear(event.source)
+        source = self._heard.get(event.source) or self._hear_of(event)
         kind, counts = TYPE_OF[type(event)], source.counts
         counts[kind] = counts.get(kind, 0) + 1
         at_ms = event.occurred_at_ms
@@ -165,7 +170,7 @@ class CorrelateStore:
         elif isinstance(event, ContactEvent):
             self._count(event.source, SYNTHETIC + (event.synthetic_reason or "other"))
             if type(event) not in CLOSES or self._kept.find(event.contact_id) is not None:
-                return self._contact(event, event.occurred_at_ms, self._hear(event.source))
+                return self._contact(event, event.occurred_at_ms, self._hear_of(event))
         return []
 
     def _reconcile(self, snapshot: SourceSnapshot) -> None:
@@ -207,11 +212,22 @@ class CorrelateStore:
         self._heard.clear()
         return facts
 
+    def _hear_of(self, event: Event) -> SourceState:
+        """The event's source; one more than there may be has its events counted with all others of the kind."""
+        source = self._hear(event.source)
+        if event.source not in self.mark.sources:
+            event.source = OTHER_SOURCES
+            self._count(OTHER_SOURCES, SCOPE_LIMIT)
+        return source
+
     def _hear(self, name: str) -> SourceState:
         """The source of that name, which is now among those heard."""
-        source = self.mark.sources.get(name)
+        sources = self.mark.sources
+        if name not in sources and len(sources) >= MOST_SOURCES:
+            name = OTHER_SOURCES
+        source = sources.get(name)
         if source is None:
-            source = self.mark.sources[name] = SourceState()
+            source = sources[name] = SourceState()
         self._heard[name] = source
         return source
 

@@ -29,6 +29,9 @@ CORRECTED, UNCORRECTED = "corrections", "corrections_unmatched"
 REF_DROPPED = "customer_ref_dropped"
 """It carried a customer's raw number, and there is no key to hash it with: it counts without the customer."""
 
+SCOPE_LIMIT = "scope_limit"
+"""It is about one more queue, agent or class than the limit allows, or of one more source: a feed is broken."""
+
 SYNTHETIC: Final = "synthetic:"
 """Prefix of the counts of what the watchdog and snapshots made, by reason."""
 
@@ -37,6 +40,10 @@ EARLIEST_MS: Final = 631_152_000_000
 
 FAR_FUTURE_MS: Final = 366 * 86_400_000
 """An event further ahead of the clock than this is a broken timestamp, not a skewed clock."""
+
+
+class ScopeLimitReached(Exception):
+    """A fact is about one more scope than the limit allows."""
 
 
 class FactFailed(Exception):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
+Name = Annotated[str, Meta(max_length=256)]
 Text = Annotated[str, Meta(max_length=1024)]
 DurationMs = Annotated[int, Meta(ge=0, le=366 * 86_400_000)]
 
@@ -28,8 +29,8 @@ class Event(Struct, kw_only=True, tag_field="type", gc=False):
     event_id: Id
     occurred_at_ms: int
     received_at_ms: int | None = None
-    source: str = ""
-    site: str | None = None
+    source: Name = ""
+    site: Name | None = None
     seq: int | None = None
     corrects: Id | None = None
     synthetic: bool = False
@@ -53,7 +54,7 @@ class ContactStarted(ContactEvent, kw_only=True, tag="contact.started", gc=False
     direction: Literal["inbound", "outbound"] = "inbound"
     initiation: Initiation = "inbound"
     customer_ref: Text | None = None
-    customer_class: Text | None = None
+    customer_class: Name | None = None
     dnis: Text | None = None
     campaign_id: Text | None = None
     reason: Text | None = None
@@ -86,7 +87,7 @@ class VisitQueued(VisitEvent, kw_only=True, tag="visit.queued", gc=False):
     queue_id: Id
     channel: Channel = "voice"
     customer_ref: Text | None = None
-    customer_class: Text | None = None
+    customer_class: Name | None = None
     priority: int | None = None
     skills: list[Text] | None = None
     position: int | None = None

@@ -4,7 +4,8 @@ AGGREGATE writes it, the API and the evaluator rebuild the same objects from the
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -233,6 +234,14 @@ class Scopes:
         """The parts of queues that customer classes have: by scope, and by queue and class."""
         self.agents: dict[str, AgentScope] = {}
         self.sources: dict[tuple[str, int], SourceSeen] = {}
+
+    def names(self) -> Iterable[str]:
+        """All queues, classes and agents."""
+        return chain(self.queues, self.classes, self.agents)
+
+    def find(self, scope: str) -> Scope | None:
+        """The scope of that name; None: never heard of."""
+        return self.queues.get(scope) or self.classes.get(scope) or self.agents.get(scope)
 
     def queue(self, scope: str) -> QueueScope:
         """The queue scope `queue:ID`, or that of a class in a queue, made when first heard of."""

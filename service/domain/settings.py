@@ -170,6 +170,21 @@ class Watchdog:
 CALL_LIMITS: Final = Limits()
 
 
+@dataclass(frozen=True, slots=True)
+class ScopeLimits:
+    """How many scopes that are not configured one partition of the state takes in; facts of further ones are dropped.
+    `classes` counts customer classes in queues.
+    """
+
+    queues: int = 5_000
+    agents: int = 20_000
+    classes: int = 5_000
+
+
+LEARNT_KEPT: Final = 1 << 16
+"""Of so many queues or agents, those first seen in the stream are forgotten, and made again when asked for."""
+
+
 @dataclass(slots=True)
 class Floor:
     """Sites, queues and agents, with defaults for what is first seen in the stream. A reason for being not ready that
@@ -187,11 +202,13 @@ class Floor:
     interval_ms: int = DEFAULT_INTERVAL_MS
     return_window_ms: int = 86_400_000
     watchdog: Watchdog | None = None
+    limits: ScopeLimits = field(default_factory=ScopeLimits)
 
     def queue(self, queue_id: str) -> Queue:
         """The queue's settings; the defaults for an unknown one."""
         found = self.queues.get(queue_id)
         if found is None:
+            _make_room(self.queues)
             found = self.queues[queue_id] = replace(self.default_queue, queue_id=queue_id, name=queue_id)
         return found
 
@@ -199,6 +216,7 @@ class Floor:
         """The agent's settings; the defaults for an unknown one."""
         found = self.agents.get(agent_id)
         if found is None:
+            _make_room(self.agents)
             found = self.agents[agent_id] = replace(self.default_agent, agent_id=agent_id, name=agent_id)
         return found
 
@@ -208,3 +226,10 @@ class Floor:
         if found is None:
             found = self.sites[site_id] = replace(self.default_site, site_id=site_id)
         return found
+
+
+def _make_room(known: dict[str, Queue] | dict[str, Agent]) -> None:
+    """Forget what was learnt, once in a while: a broken feed may have names without end."""
+    if known and len(known) % LEARNT_KEPT == 0:
+        for name in [name for name, settings in known.items() if not settings.configured]:
+            del known[name]

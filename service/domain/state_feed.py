@@ -53,6 +53,7 @@ class StateFeed(Buckets):
 
     def load(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Apply records of the state feed (recovery). Raises ValueError for another schema version."""
+        self._admission.recount()
         for key, value in records:
             if key == MARK_KEY and value is not None:
                 self.mark = _decode_mark(value)
@@ -96,12 +97,16 @@ class StateFeed(Buckets):
             if kind == keys.WAITING:
                 scope_name, visit_id = bucket_scope(bucket, name)
                 self._new_visits.pop((scope_name, visit_id), None)
-                self._dirty_visits[scope_name, visit_id] = self.scopes.queue(scope_name).waiting.get(visit_id)
+                queue = self.scopes.find(scope_name)
+                waiting = queue.waiting.get(visit_id) if isinstance(queue, QueueScope) else None
+                self._dirty_visits[scope_name, visit_id] = waiting
             elif kind == keys.SOURCE:
                 if (name, int(bucket)) in self.scopes.sources:
                     self._dirty_sources.add((name, int(bucket)))
             elif kind == keys.CUSTOMER:
                 self._returning.changed.add(name)
+            elif kind != keys.MARK and self.scopes.find(name) is None:
+                self._gone.add((kind, int(bucket), name))
             elif kind != keys.MARK:
                 self._touch_scope(kind, int(bucket), self._known[name])
         self._marked = True
