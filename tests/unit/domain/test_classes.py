@@ -119,8 +119,8 @@ def test_classes_and_the_customer_hear_of_a_move_and_the_queue_itself_does_not()
     assert [(fact.scope, fact.sign) for fact in said] == [
         (class_scope("standard", "sales"), -1),
         (class_scope("vip", "sales"), 1),
-        ("customer:ann", -1),
-        ("customer:ann", 1),
+        ("customer:h:ann", -1),
+        ("customer:h:ann", 1),
     ]
 
 
@@ -152,7 +152,7 @@ class TestCopies:
         second.apply(queued(0), ms(0))
         first.apply(moved(5), ms(6))
         said = second.apply(first.copies()[0], ms(6))
-        assert {fact.scope for fact in said} == {class_scope("vip", "sales"), "customer:ann"}
+        assert {fact.scope for fact in said} == {class_scope("vip", "sales"), "customer:h:ann"}
         assert second.copies() == []
         assert "customer.class_changed" not in second.mark.sources[""].counts
 
