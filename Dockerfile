@@ -7,12 +7,13 @@ WORKDIR /source
 RUN python -m venv /opt/floorwalker
 # what is locked changes less often than the sources: a layer of its own
 COPY pyproject.toml requirements.lock README.md LICENSE ./
-RUN mkdir service streams api \
+RUN mkdir service streams api floorwalker_client \
     && /opt/floorwalker/bin/pip install --no-cache-dir --constraint requirements.lock . \
     && /opt/floorwalker/bin/pip uninstall --yes floorwalker
 COPY service service
 COPY streams streams
 COPY api api
+COPY floorwalker_client floorwalker_client
 RUN /opt/floorwalker/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:${PYTHON_TAG}

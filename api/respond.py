@@ -25,11 +25,12 @@ def conditional_json(
 ) -> Response:
     """JSON of one object, or of a list as `items`, each with the head in it; 304 where the client has it already.
 
-    The weak ETag is of the content alone: `as_of` and `staleness_seconds`, which always differ, belong in the head.
+    The weak ETag is of the content alone: `as_of` and `staleness_seconds`, which always differ, belong in the head, and
+    stand in headers, too: a 304 says of when what the client has is true, and how fresh.
     """
     parts = [orjson.dumps(part) for part in (content if isinstance(content, list) else [content])]
     tag = f'W/"{hashlib.blake2b(b"".join(parts), digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", **_freshness(head)}
     known = request.headers.get("if-none-match")
     if known is not None and (known.strip() == "*" or tag in [part.strip() for part in known.split(",")]):
         return Response(status_code=304, headers=headers)
@@ -37,6 +38,12 @@ def conditional_json(
     bodies = [start + part[1:] for part in parts]
     body = start + b'"items":[' + b",".join(bodies) + b"]}" if isinstance(content, list) else bodies[0]
     return Response(body, media_type=JSON, headers=headers)
+
+
+def _freshness(head: dict[str, Any]) -> dict[str, str]:
+    """The head as headers; nothing of what is not known or does not apply."""
+    names = {"as_of": "Floorwalker-As-Of", "staleness_seconds": "Floorwalker-Staleness-Seconds"}
+    return {header: str(head[name]) for name, header in names.items() if head.get(name) is not None}
 
 
 def csv_response(rows: Sequence[dict[str, Any]], columns: Sequence[str], name: str) -> Response:

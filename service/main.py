@@ -14,6 +14,7 @@ from service import (
     cli_report,
     cli_rules,
     cli_tokens,
+    cli_top,
     cli_topics,
 )
 from service.cli import Command, run_command_line
@@ -54,6 +55,7 @@ COMMANDS: tuple[Command, ...] = (
     *cli_topics.COMMANDS,
     *cli_dead_letters.COMMANDS,
     *cli_tokens.COMMANDS,
+    *cli_top.COMMANDS,
     *cli_rebuild.COMMANDS,
     *cli_config.COMMANDS,
     *cli_rules.COMMANDS,

@@ -57,6 +57,13 @@ def start(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
             "--from 2026-01-02 is not before --to 2026-01-02",
             id="an empty range",
         ),
+        pytest.param(["top"], "standard output is no terminal: use --once", id="a live screen on a pipe"),
+        pytest.param(["top", "--once", "--url", "floor:8080"], "is no address of an API", id="an address without http"),
+        pytest.param(
+            ["top", "--once", "--token-file", "/no/such"], "/no/such: the token cannot be read", id="no token"
+        ),
+        pytest.param(["top", "--once", "--interval", "nan"], "--interval must be 0.5 or more", id="no interval"),
+        pytest.param(["top", "--show", "floors"], "invalid choice: 'floors'", id="a table that is not there"),
         pytest.param(["report", "/no/such", "--format", "canonical"], "/no/such", id="a missing recording"),
         pytest.param(["report", ".", "--format", "canonical"], "directory", id="a folder as recording"),
         pytest.param(["report", "a", "--format", "call-records"], "need a column mapping", id="call records unmapped"),
