@@ -16,6 +16,7 @@ from api.routes import ROUTERS
 from api.security import Door, Doorkeeper, Guard
 from api.settings import ApiSettings
 from api.views import Views
+from service.config_feed import ConfigFeed
 from service.config_version import ConfigVersions
 from service.domain.settings import Floor
 from service.floor_state import FloorState
@@ -32,18 +33,19 @@ def create_app(
     lifespan: Lifespan | None = None,
     tokens: Tokens | None = None,
     send: Send | None = None,
+    configs: ConfigFeed | None = None,
 ) -> FastAPI:
     """Return the application. It serves the floor once the state's feed has caught up, and health at once.
 
     `tokens` None: it serves everything to everybody. `send` sends an event to `cti.events`; None: what needs that is
-    refused.
+    refused. `configs` are the configurations that were applied.
     """
     settings = settings or ApiSettings()
     views = Views(state)
     hub = Hub(state, views, settings.stream_clients, settings.stream_clients_per_token)
     session_key = settings.session_key.get_secret_value() if settings.session_key is not None else None
     keeper = Doorkeeper(tokens, session_key, state.wall_ms)
-    context = Context(state, floor, settings, views, hub, ConfigVersions(floor), keeper, send)
+    context = Context(state, floor, settings, views, hub, ConfigVersions(floor), keeper, configs or ConfigFeed(), send)
     app = FastAPI(
         title="Floorwalker",
         description="Live state of a contact centre: queues, agents, roll-ups. Undefined is null; times are UTC. "

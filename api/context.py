@@ -7,6 +7,7 @@ from api.live import Hub
 from api.security import Doorkeeper
 from api.settings import ApiSettings
 from api.views import Views
+from service.config_feed import ConfigFeed
 from service.config_version import ConfigVersions
 from service.domain.events import Event
 from service.domain.settings import Floor
@@ -26,5 +27,6 @@ class Context:
     hub: Hub
     versions: ConfigVersions
     keeper: Doorkeeper
+    configs: ConfigFeed
     send: Send | None
     """Sends an event to `cti.events`; None: this process cannot."""

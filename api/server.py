@@ -20,6 +20,8 @@ from api.security_start import open_tokens, tls_options
 from api.settings import ApiSettings
 from service.collector import tune_collector
 from service.config import Config
+from service.config_feed import TOPIC as CONFIG_TOPIC
+from service.config_feed import ConfigFeed
 from service.errors import FailedError, UsageError
 from service.event_sender import EventSender
 from service.floor_state import FloorState
@@ -28,6 +30,7 @@ from service.state_tail import StateTail
 
 STATE_TOPIC, INTERVALS_TOPIC, ALERTS_TOPIC = "cti.state", "cti.intervals", "cti.alerts"
 _LEAVE_SECONDS: Final = 2
+_FOLLOW_SECONDS: Final = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -81,21 +84,28 @@ def run(settings: ProcessSettings, config: Config) -> int:
     listener = _listen(settings.host, settings.port)
     tune_collector()
     apply = {STATE_TOPIC: state.apply, INTERVALS_TOPIC: state.history.apply, ALERTS_TOPIC: state.alerts.apply}
+    configs = ConfigFeed()
+    apply |= {CONFIG_TOPIC: configs.apply}
     tail = StateTail(settings.bootstrap, apply, state, state.wall_ms)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(tail.run(), name="state tail")
-        task.add_done_callback(server.tail_ended)
+        tasks = [
+            asyncio.create_task(tail.run(), name="state tail"),
+            asyncio.create_task(_follow_config(state, configs)),
+        ]
+        for task in tasks:
+            task.add_done_callback(server.tail_ended)
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await send.close()
 
     send = EventSender(settings.bootstrap)
-    app = create_app(state, floor, own, lifespan, tokens, send)
+    app = create_app(state, floor, own, lifespan, tokens, send, configs)
     server = _Server(
         uvicorn.Config(
             app, log_level=settings.log_level, access_log=False, timeout_graceful_shutdown=_LEAVE_SECONDS,
@@ -109,6 +119,14 @@ def run(settings: ProcessSettings, config: Config) -> int:
     with listener:
         uvloop.run(server.serve(sockets=[listener]))
     return 1 if server.tail_failed else 0
+
+
+async def _follow_config(state: FloorState, configs: ConfigFeed) -> None:
+    """Have the floor follow what `config apply` publishes, when it comes and when it begins to hold."""
+    while True:
+        if state.feed.caught_up:
+            configs.follow(state)
+        await asyncio.sleep(_FOLLOW_SECONDS)
 
 
 def _listen(host: str, port: int) -> socket.socket:

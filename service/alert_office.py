@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from service.alert_floor import LiveFloor
 from service.config import Config
+from service.config_feed import ConfigFeed
 from service.config_version import ConfigVersions
 from service.domain.alert_record import Acknowledged, Alert, encode_alert
 from service.domain.business_events import AlertAcknowledged
@@ -46,9 +47,13 @@ class Outlet(Protocol):
 class Office:
     """The evaluator at work over a floor that a tail fills. `write` returns once `cti.alerts` has the records."""
 
-    def __init__(self, state: FloorState, config: Config, write: Write, outlet: Outlet | None = None) -> None:
+    def __init__(
+        self, state: FloorState, config: Config, configs: ConfigFeed, write: Write, outlet: Outlet | None = None
+    ) -> None:
+        """`config` is the process's own, `configs` what is applied over it."""
         self.state = state
         self._config = config
+        self._configs = configs
         self._versions = ConfigVersions(state.floor)
         self._write = write
         self._outlet = outlet
@@ -73,6 +78,8 @@ class Office:
         if not self.ready:
             return False
         evaluator, floor = self._evaluator, self._floor
+        if self._configs.follow(self.state) and evaluator is not None:
+            floor = self._reconfigure(evaluator)
         if evaluator is None or floor is None or self._generation != self.state.generation:
             evaluator, floor = await self._take_office()
         now_ms = floor.begin()
@@ -103,9 +110,9 @@ class Office:
 
     async def _take_office(self) -> tuple[Evaluator, LiveFloor]:
         """Go on from the alerts that are written."""
-        config, state = self._config, self.state
-        floor = self._floor = LiveFloor(state, config.business_hours(), config.site_of_source())
-        evaluator = self._evaluator = Evaluator(config.alert_rules(), self._versions.at(state.now_ms))
+        config, state = self._in_force, self.state
+        floor = self._floor = LiveFloor(state, config.business_hours(), self._config.site_of_source())
+        evaluator = self._evaluator = Evaluator(config.alert_rules(), self._version)
         evaluator.restore(state.alerts.alerts.values())
         self._generation = state.generation
         log.info("evaluating %d rules, %d alerts known", len(config.alert_rules()), len(evaluator.alerts))
@@ -113,6 +120,23 @@ class Office:
             self._telling = True
             await self._outlet.begin(list(evaluator.alerts.values()))
         return evaluator, floor
+
+    @property
+    def _in_force(self) -> Config:
+        """The configuration that was applied last, else the process's own."""
+        return self._config if self._configs.current is None else self._configs.current.config
+
+    @property
+    def _version(self) -> str:
+        applied = self._configs.current
+        return self._versions.at(self.state.now_ms) if applied is None else applied.record.version
+
+    def _reconfigure(self, evaluator: Evaluator) -> LiveFloor:
+        """Go on with the rules of another configuration."""
+        config = self._in_force
+        evaluator.configure(config.alert_rules(), self._version)
+        floor = self._floor = LiveFloor(self.state, config.business_hours(), self._config.site_of_source())
+        return floor
 
     def _works_off_arrears(self) -> bool:
         """Whether what arrives arrived in Kafka long ago, and much of it since the last look."""

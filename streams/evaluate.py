@@ -18,6 +18,8 @@ from faust.types import TP, StreamT
 
 from service.alert_office import Office, Outlet
 from service.config import Config
+from service.config_feed import TOPIC as CONFIG
+from service.config_feed import ConfigFeed
 from service.domain.business_events import AlertAcknowledged
 from service.domain.codec import decode_event, encode_event
 from service.domain.errors import InvalidEvent
@@ -105,9 +107,14 @@ class Evaluate:
     def _take_office(self) -> None:
         settings = self._settings
         state = FloorState(self._config.floor(), settings.clock)
-        outlet = self._make_outlet()
-        self._office = Office(state, self._config, self._write, outlet)
-        apply = {STATE: state.apply, INTERVALS: state.history.apply, ALERTS: state.alerts.apply}
+        outlet, configs = self._make_outlet(), ConfigFeed()
+        self._office = Office(state, self._config, configs, self._write, outlet)
+        apply = {
+            STATE: state.apply,
+            INTERVALS: state.history.apply,
+            ALERTS: state.alerts.apply,
+            CONFIG: configs.apply,
+        }
         apply |= outlet.topics if outlet is not None else {}
         connection = self._app.batch_producer.connection
         client = {name: value for name, value in connection.items() if name not in ("bootstrap_servers", "client_id")}

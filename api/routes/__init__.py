@@ -6,7 +6,20 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.context import Context
-from api.routes import agents, alerts, health, metrics, pages, queues, registry, routing, scopes, session, stream
+from api.routes import (
+    agents,
+    alerts,
+    config,
+    health,
+    metrics,
+    pages,
+    queues,
+    registry,
+    routing,
+    scopes,
+    session,
+    stream,
+)
 
 ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     health.router,
@@ -15,6 +28,7 @@ ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     agents.router,
     scopes.router,
     alerts.router,
+    config.router,
     registry.router,
     stream.router,
     metrics.router,

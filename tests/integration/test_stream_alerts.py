@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.domain.alert_record import Alert, decode_alert
 from service.embedded import EmbeddedBroker
-from tests.support.stream_run import StreamRun
+from tests.support.stream_run import ROOT, StreamRun
 
 CONFIG = """
 queues: {sales: {channel: voice}}
@@ -135,3 +137,37 @@ async def test_a_worker_that_dies_takes_no_alert_with_it_and_its_successor_repea
     written = [alert for alert in await told(run) if alert is not None]
     assert {alert.episode for alert in written if alert.state != "pending"} == {1}
     assert len({alert.fired_ms for alert in written if alert.state == "firing"}) == 1
+
+
+async def test_an_applied_configuration_is_followed_without_a_restart(run: StreamRun, tmp_path: Path) -> None:
+    worker = run.start_worker()
+    async with httpx.AsyncClient(base_url=run.start_api(), timeout=10) as api:
+        await run.until_ready([worker])
+        await run.until(lambda: "evaluating 1 rules" in worker.log_text(), "the rules are evaluated")
+        await tell(run, "visit.queued", "c1")
+        changed = tmp_path / "changed.yaml"
+        changed.write_text(CONFIG.replace("value: 2", "value: 1").replace("{channel: voice}", "{name: Verkauf}"))
+        command = [sys.executable, "-m", "service.main", "config", "apply", str(changed), "--who", "ann"]
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [*command, "--bootstrap", run.bootstrap],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        version = done.stdout.split()[1]
+
+        async def fires() -> list[Alert]:
+            return [alert for alert in await told(run) if alert is not None and alert.state == "firing"]
+
+        async def named() -> bool:
+            answer = await api.get("/v1/queues/sales")
+            return answer.status_code == 200 and answer.json()["name"] == "Verkauf"
+
+        (alert, *_) = await until(fires, "the changed rule fires", run)
+        assert alert.config_version == version
+        await until(named, "the API shows the new name", run)
+        (item,) = (await api.get("/v1/config")).json()["items"]
+        assert (item["version"], item["who"], item["in_force"]) == (version, "ann", True)

@@ -15,6 +15,7 @@ from api.context import Send
 from api.settings import ApiSettings
 from service.alert_floor import LiveFloor
 from service.config import Config
+from service.config_feed import ConfigFeed
 from service.domain.aggregate import AggregateStore
 from service.domain.alert_record import encode_alert
 from service.domain.correlate import CorrelateStore
@@ -125,10 +126,11 @@ class Centre:
         self.event("agent.state_changed", self.now_ms - ago_ms, **fields)
 
     def app(
-        self, settings: ApiSettings | None = None, tokens: Tokens | None = None, send: Send | None = None
-    ) -> FastAPI:
+        self, settings: ApiSettings | None = None, tokens: Tokens | None = None, send: Send | None = None,
+        configs: ConfigFeed | None = None,
+    ) -> FastAPI:  # fmt: skip
         """The application over the state."""
-        return create_app(self.state, self.floor, settings, tokens=tokens, send=send)
+        return create_app(self.state, self.floor, settings, tokens=tokens, send=send, configs=configs)
 
 
 async def get(app: FastAPI, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
