@@ -32,6 +32,7 @@ AREAS: Final[dict[str, Area]] = {
     "/v1/sources": "sources",
     "/v1/kpis": "kpis",
     "/v1/alerts": "alerts",
+    "/v1/config": "administration",
 }
 """What a path's beginning belongs to. A path without a row is the admin's, so that a new one is not open by oversight.
 
