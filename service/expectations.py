@@ -5,8 +5,8 @@ and kept until either changes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.domain.calendar import Calendar, Calendars
-from service.domain.expectation import MOST_WEEKS, Expectation, expect
+from service.domain.calendar import Calendars
+from service.domain.expectation import Expectation, expect, past_weeks
 from service.domain.facts import Forecast
 from service.domain.settings import Floor
 from service.domain.totals import Totals
@@ -50,18 +50,16 @@ class Expectations:
         self._kept.pop(scope, None)
 
     def _weeks(self, scope: str, start_ms: int, kept: _Kept) -> list[Totals]:
-        """What the interval had in each of the past weeks in which the queue was open that day, the newest first."""
-        calendar = self._calendars.of_scope(scope)
-        found = []
-        for week in range(1, MOST_WEEKS + 1):
-            then_ms = calendar.interval_start_ms(calendar.days_before_ms(start_ms, 7 * week))
-            if self._was_open(scope, calendar, then_ms, kept):
-                closed = self._history.at(scope, then_ms)
-                found.append(Totals() if closed is None else closed.interval.outcome)
-        return found
+        calendar, history = self._calendars.of_scope(scope), self._history
 
-    def _was_open(self, scope: str, calendar: Calendar, at_ms: int, kept: _Kept) -> bool:
-        day_ms, end_ms = calendar.day_bounds_ms(at_ms)
-        if day_ms not in kept.open_days:
-            kept.open_days[day_ms] = self._history.any_between(scope, day_ms, end_ms)
-        return kept.open_days[day_ms]
+        def find(at_ms: int) -> Totals | None:
+            closed = history.at(scope, at_ms)
+            return None if closed is None else closed.interval.outcome
+
+        def was_open(at_ms: int) -> bool:
+            day_ms, end_ms = calendar.day_bounds_ms(at_ms)
+            if day_ms not in kept.open_days:
+                kept.open_days[day_ms] = history.any_between(scope, day_ms, end_ms)
+            return kept.open_days[day_ms]
+
+        return past_weeks(calendar, start_ms, find, was_open)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from service import (
+    cli_backtest,
     cli_bench,
     cli_compare,
     cli_config,
@@ -50,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
     process_command("api", "serve the state over HTTP, with wallboard and metrics", API, _run_api),
     *cli_report.COMMANDS,
     *cli_compare.COMMANDS,
+    *cli_backtest.COMMANDS,
     *cli_ingest.COMMANDS,
     *cli_simulate.COMMANDS,
     *cli_topics.COMMANDS,

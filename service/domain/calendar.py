@@ -8,6 +8,7 @@ from service.domain.settings import Floor, Site
 from service.domain.state_keys import parts_of
 
 MINUTE_MS = 60_000
+DAYS_BACK = 70
 
 
 class Calendar:
@@ -75,11 +76,11 @@ class Calendar:
         return bisect_right(starts, at_ms) - 1
 
     def _learn_days_around(self, at_ms: int) -> None:
-        """(Re)build the table of day starts from three days before `at_ms` on; the clock moves on, so it is rarely
-        called.
+        """(Re)build the table of day starts around `at_ms`: back to where past weeks are asked for, and on for a month,
+        since the clock moves on.
         """
-        first = datetime.fromtimestamp(at_ms / 1000, self._zone).date() - timedelta(days=3)
-        self._days = [first + timedelta(days=n) for n in range(40)]
+        first = datetime.fromtimestamp(at_ms / 1000, self._zone).date() - timedelta(days=DAYS_BACK)
+        self._days = [first + timedelta(days=n) for n in range(DAYS_BACK + 37)]
         self._starts = [self.day_start_ms(day) for day in self._days]
 
 

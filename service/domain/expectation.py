@@ -5,11 +5,12 @@ on that day at all: the median of the contacts offered, so that one odd week doe
 level as sums over sums of all these weeks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final, Literal
 
+from service.domain.calendar import Calendar
 from service.domain.erlang import Load, agents_needed, patience_ms
 from service.domain.facts import Forecast
 from service.domain.service_level import ratio, service_level_share
@@ -64,6 +65,20 @@ def expect(
     return replace(
         told, weeks=past.weeks, service_level_ratio=past.service_level_ratio, patience_ms=past.patience_ms
     )  # fmt: skip
+
+
+def past_weeks(
+    calendar: Calendar, start_ms: int, find: Callable[[int], Totals | None], was_open: Callable[[int], bool]
+) -> list[Totals]:
+    """What the interval had in each of the past weeks in which the queue was open on that day, the newest first.
+
+    `find` gives the totals of an earlier interval by its start, None where nothing happened in it; `was_open` says
+    whether there was anything on the day that holds a moment.
+    """
+    then_ms = [
+        calendar.interval_start_ms(calendar.days_before_ms(start_ms, 7 * week)) for week in range(1, MOST_WEEKS + 1)
+    ]
+    return [find(at_ms) or Totals() for at_ms in then_ms if was_open(at_ms)]
 
 
 def by_profile(start_ms: int, end_ms: int, weeks: Sequence[Totals], level: ServiceLevel) -> Expectation | None:
