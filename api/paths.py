@@ -10,6 +10,7 @@ from api.problems import problem_response
 
 COLLECTIONS: Final = {
     ("v1", "queues"): ("", "intervals", "reconciliation", "visits"),
+    ("v1", "forecasts"): ("",),
     ("v1", "agents"): ("", "intervals", "timeline"),
 }
 """Paths with an id, and what may follow it; `?id=` stands in for the id."""

@@ -26,6 +26,7 @@ AREAS: Final[dict[str, Area]] = {
     "/metrics": "metrics",
     "/v1/queues": "queues",
     "/v1/stream": "queues",
+    "/v1/forecasts": "queues",
     "/v1/routing": "routing",
     "/v1/scopes": "roll-ups",
     "/v1/agents": "agents",

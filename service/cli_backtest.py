@@ -34,7 +34,7 @@ def _backtest(args: argparse.Namespace) -> int:
     table.add_row("all", *_cells(found.total))
     console().print(table)
     console().print(
-        f"{found.days} days of queues; errors of the service level at the end of the day, in percentage points"
+        f"days of queues: {found.days}; errors of the service level at the end of the day, in percentage points"
     )
     return DONE
 

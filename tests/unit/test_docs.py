@@ -36,6 +36,7 @@ NAMES = (
     "docs/security.md",
     "docs/notifications.md",
     "docs/routing.md",
+    "docs/planning.md",
 )
 TEXTS = {name: (ROOT / name).read_text("utf-8") for name in NAMES}
 RUNNING = TEXTS["docs/running.md"]
