@@ -8,7 +8,7 @@ from service.domain.aggregate import AggregateStore
 from service.domain.events import Event
 from service.domain.scopes import AgentScope
 from service.domain.totals import Totals
-from service.domain.view import add_states, staff_by_queue, state_of
+from service.domain.view import add_states, queues_served, staff_by_queue, state_of
 from tests.unit.domain.build import aggregate, event, ms, scope_totals
 
 AGENT = "agent:1001"
@@ -274,6 +274,55 @@ def test_own_events_are_open_to_reordering_for_a_minute(newest_s: float, told_s:
     store = aggregate([LOGIN, event("agent.heartbeat", newest_s), pause])
     assert bool(store.scopes.sources) == late
     assert (state_of(agent_of(store), ms(200))[0] == "ready") == late
+
+
+BOTH = ["sales", "service"]
+PAUSED = {"state": "not_ready", "reason": "break"}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "state", "served"),
+    [
+        pytest.param(
+            ("agent.login", {"queues": ["sales"]}), ("agent.queue_joined", {"queue_id": "service"}), "ready", BOTH,
+            id="who signs in joins queues then",
+        ),
+        pytest.param(
+            ("agent.queue_joined", {}), ("agent.state_changed", {"state": "offline"}), "offline", ["sales"],
+            id="a state is told of one who joined",
+        ),
+        pytest.param(
+            ("agent.state_changed", {"state": "ready"}), ("agent.snapshot", PAUSED), "not_ready", [],
+            id="a snapshot is taken of what is",
+        ),
+        pytest.param(
+            ("agent.snapshot", {"state": "ready", "queues": BOTH}), ("agent.queue_left", {}), "ready", ["service"],
+            id="a queue is left that was served",
+        ),
+        pytest.param(
+            ("agent.state_changed", PAUSED), ("agent.logout", {}), "offline", [], id="who signs out does nothing more"
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("later_first", [False, True], ids=["in order", "told the other way round"])
+def test_own_events_of_one_time_have_an_order_whatever_they_are_called(
+    earlier: tuple[str, dict[str, Any]],
+    later: tuple[str, dict[str, Any]],
+    state: str,
+    served: list[str],
+    later_first: bool,
+) -> None:
+    told = [event(kind, 10, event_id=name, **fields) for name, (kind, fields) in (("z", earlier), ("a", later))]
+    agent = agent_of(aggregate([*(reversed(told) if later_first else told)]))
+    assert (state_of(agent, ms(20))[0], list(queues_served(agent.record))) == (state, served)
+
+
+@pytest.mark.parametrize("number", [{"seq": 1}, {"event_id": "a"}], ids=["by the feed's number", "by their names"])
+def test_own_events_of_one_time_and_kind_are_ordered(number: dict[str, Any]) -> None:
+    first = event("agent.state_changed", 10, **({"event_id": "b", "state": "ready"} | number))
+    second = event("agent.state_changed", 10, event_id="b", seq=number.get("seq", -1) + 1, **PAUSED)
+    for told in ([LOGIN, first, second], [LOGIN, second, first]):
+        assert line(told, 20) == [(0, 10, "ready"), (10, 20, "not_ready")]
 
 
 def test_an_own_event_of_the_same_time_as_the_newest_settles_nothing() -> None:
