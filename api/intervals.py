@@ -16,7 +16,7 @@ from service.domain.kpis import Kind, Reading
 from service.domain.scopes import AgentScope, Interval, QueueScope
 from service.domain.settings import ReasonKind, ServiceLevel
 from service.domain.totals import Totals
-from service.domain.view import FloorView, add_open_state
+from service.domain.view import FloorView
 from service.timetext import format_moment
 from service.window_cache import merged
 
@@ -71,17 +71,17 @@ def queue_history(
 def agent_history(
     context: Context, view: FloorView, agent: AgentScope, bounds_ms: tuple[int, int], attribution: Attribution
 ) -> History:
-    """The agent's intervals that begin in the range; the state the agent is in counts up to now."""
+    """The agent's intervals that begin in the range; the state the agent is in, and adherence, count up to now."""
     rows = {row.start_ms: row for row in _rows(context, agent.scope, agent.intervals, bounds_ms, attribution)}
     calendar = context.state.calendars.of_scope(agent.scope)
     starts = agent.timeline.starts
-    first_ms = min(starts[-1], view.now_ms) if starts else bounds_ms[1]
+    first_ms = min(_open_since_ms(view, agent), view.now_ms) if starts else bounds_ms[1]
     start_ms = calendar.interval_start_ms(max(first_ms, bounds_ms[0]))
     while start_ms < min(max(view.now_ms, starts[-1] if starts else 0), bounds_ms[1]):
         end_ms = calendar.interval_end_ms(start_ms)
         known = rows.get(start_ms) or Row(start_ms, end_ms, Totals(), 0)
         totals = merged((known.totals,))
-        add_open_state(totals, agent, start_ms, end_ms, view.now_ms)
+        view.add_open(totals, agent, start_ms, end_ms)
         if start_ms >= bounds_ms[0] and (totals != _NOTHING or start_ms in rows):
             rows[start_ms] = Row(start_ms, end_ms, totals, known.revision)
         start_ms = end_ms
@@ -90,6 +90,13 @@ def agent_history(
         "agent", agent.agent_id, found, attribution, ServiceLevel(), login_seen=agent.record.own.login_seen,
         reason_kinds=context.floor.reason_kinds,
     )  # fmt: skip
+
+
+def _open_since_ms(view: FloorView, agent: AgentScope) -> int:
+    """Since when the agent's intervals may lack something: the open stretch, or the adherence of what is planned."""
+    open_ms, plan = agent.timeline.starts[-1], view.plan(agent)
+    unsettled = () if plan is None else plan.days_within(agent.live.settled_ms, view.now_ms)
+    return min(open_ms, next((start_ms for start_ms, _ in unsettled), open_ms))
 
 
 def _rows(

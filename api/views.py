@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from service.domain.adherence import AdherenceNow
 from service.domain.kpi_times import NOW_KPIS, WINDOW_KPIS
 from service.domain.kpis import KPIS_OF, Kind, Kpi, Reading, not_ready_seconds_by_reason
 from service.domain.scopes import AgentScope, QueueScope
@@ -73,6 +74,20 @@ def capacity_view(floor: Floor, agent: AgentScope, now_ms: int) -> dict[str, dic
         "capacity": {channel: capacity.get(channel, 1) for channel in free},
         "contacts": {channel: contacts.get(channel, 0) for channel in {**free, **contacts}},
         "free_capacity": free,
+    }
+
+
+def adherence_view(found: AdherenceNow) -> dict[str, Any]:
+    """Whether an agent does what is planned, and since when not. `impact_seconds` is negative where time for contacts
+    is lost.
+    """
+    return {
+        "state": found.state,
+        "activity": found.activity,
+        "since": _moment(found.since_ms),
+        "until": _moment(found.until_ms),
+        "out_since": _moment(found.out_since_ms),
+        "impact_seconds": found.impact_ms / 1000,
     }
 
 
@@ -171,7 +186,7 @@ class Views:
             "state_since": format_moment(since_ms) if record.since_ms else None,
             "queues": sorted(queues_served(record)),
             **capacity_view(self.state.floor, agent, view.now_ms),
-            "adherence": None,
+            "adherence": adherence_view(view.adherence(agent)) if agent.days else None,
             "now": read(NOW_KPIS["agent"], view.agent_now(agent, Totals()), fields),
             "windows": {w: read_agent(reading, fields) for w, reading in readings.items()},
         }
@@ -179,6 +194,10 @@ class Views:
     def waiting_over(self, view: FloorView, queue: QueueScope) -> int:
         """Visits of the queue that wait beyond their threshold now."""
         return WaitingNow(self.state.floor, [queue], view.now_ms).over
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return None if at_ms is None else format_moment(at_ms)
 
 
 def _seconds(value_ms: float | None) -> float | None:

@@ -11,6 +11,7 @@ from service.config_notify import NotifyConfig, unknown_rules
 from service.config_rules import RuleConfig, complaints, merged_rules, shipped_rules
 from service.config_section import Section
 from service.config_sections import (
+    AdherenceConfig,
     AgentConfig,
     ChannelConfig,
     DefaultsConfig,
@@ -52,6 +53,7 @@ class Config(Section):
     return_window_hours: ReturnHours = 24
     watchdog: WatchdogConfig = WatchdogConfig()
     limits: ScopeLimitsConfig = ScopeLimitsConfig()
+    adherence: AdherenceConfig = AdherenceConfig()
     settings: ProcessSettings = ProcessSettings()
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 
@@ -102,6 +104,7 @@ class Config(Section):
             return_window_ms=round(self.return_window_hours * 3_600_000),
             watchdog=self.watchdog.watchdog(),
             limits=self.limits.limits(),
+            adherence=self.adherence.adherence(),
         )
 
     def alert_rules(self) -> list[Rule]:

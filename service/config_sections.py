@@ -12,7 +12,7 @@ from service.config_hours import BusinessHoursConfig
 from service.config_section import Section
 from service.domain import settings as domain
 from service.domain.business_hours import BusinessHours
-from service.domain.events import Channel
+from service.domain.events import Channel, State
 from service.timetext import parse_minutes_of_day, parse_moment_ms, parse_zone
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -166,6 +166,44 @@ class ScopeLimitsConfig(Section):
     def limits(self) -> domain.ScopeLimits:
         """Return them as the domain wants them."""
         return domain.ScopeLimits(**self.model_dump())
+
+
+class FitConfig(Section):
+    """What fits an activity: states, and the reasons for being not ready that do; null: any."""
+
+    states: list[State]
+    reasons: list[str] | None = None
+
+
+GraceSeconds = Annotated[float, Field(ge=0, le=14_400, allow_inf_nan=False)]
+
+
+class AdherenceConfig(Section):
+    """What keeps to a schedule. `states` by activity: a list of states, or states and reasons.
+
+    An activity that is not named here fits by being productive: ready, reserved, on_contact and acw fit one that is,
+    not_ready and offline one that is not. Grace and the overrun of a contact beyond an activity's end excuse; they do
+    by default not.
+    """
+
+    states: dict[str, list[State] | FitConfig] = {}
+    grace_before_seconds: GraceSeconds = 0
+    grace_after_seconds: GraceSeconds = 0
+    call_overrun_seconds: GraceSeconds = 0
+
+    def adherence(self) -> domain.Adherence:
+        """Return it as the domain wants it, in milliseconds."""
+        fits = {}
+        for activity, said in self.states.items():
+            fit = said if isinstance(said, FitConfig) else FitConfig(states=said)
+            reasons = None if fit.reasons is None else frozenset(fit.reasons)
+            fits[activity] = domain.Fit(frozenset(fit.states), reasons)
+        return domain.Adherence(
+            fits,
+            round(self.grace_before_seconds * 1000),
+            round(self.grace_after_seconds * 1000),
+            round(self.call_overrun_seconds * 1000),
+        )
 
 
 class DefaultsConfig(Section):

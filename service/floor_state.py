@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from service.alert_board import AlertBoard
+from service.domain.adherence import add_adherence
 from service.domain.calendar import Calendars
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
@@ -24,7 +25,6 @@ from service.domain.view import (
     FloorView,
     Staff,
     WaitingNow,
-    add_open_state,
     add_states,
     expected_wait_ms,
 )
@@ -138,7 +138,7 @@ class FloorState:
             windows = self._windows.get(scope)
             if windows is not None:
                 (windows.panes if kind == b"p" else windows.intervals).changed(int(key.split(b"|", 2)[1]))
-        elif kind in b"lt":
+        elif kind in b"lts":
             self._live_changed(scope)
         elif kind == b"f":
             self.expectations.forget(scope)
@@ -265,10 +265,11 @@ class _CachedView(FloorView):
         if span_ms is None:
             since_ms, until_ms = self.bounds_ms(agent.scope, window)
             totals = merged((windows.intervals.total(since_ms, until_ms),))
-            add_open_state(totals, agent, since_ms, until_ms, now_ms)
+            self.add_open(totals, agent, since_ms, until_ms)
         else:
             newest = now_ms // AGENT_PANE_MS
             since_ms = (newest + 1) * AGENT_PANE_MS - span_ms
             totals = merged((windows.panes.rolling(span_ms // AGENT_PANE_MS, newest),))
             add_states(totals, agent, since_ms, now_ms)
+            add_adherence(totals, self.plan(agent), agent.timeline, since_ms, now_ms)
         return totals

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.adapters import Rejected
 from service.config_version import ConfigVersions
+from service.domain.adherence import add_adherence
 from service.domain.aggregate import AggregateStore
 from service.domain.calendar import Calendar, Calendars
 from service.domain.correlate import CorrelateStore
@@ -103,6 +104,7 @@ class _Run:
         found = {start: i.totals(self.options.attribution) for start, i in scope.intervals.items()}
         if isinstance(scope, AgentScope) and scope.timeline.starts:
             self._add_open(found, scope)
+            self._add_adherence(found, scope)
         return {start: totals for start, totals in sorted(found.items()) if totals != Totals()}
 
     def _add_open(self, found: dict[int, Totals], agent: AgentScope) -> None:
@@ -116,6 +118,18 @@ class _Run:
             end_ms = self.calendar.interval_end_ms(start_ms)
             add_open_state(found.setdefault(start_ms, Totals()), agent, since_ms, end_ms, self.cut_ms)
             since_ms = end_ms
+
+    def _add_adherence(self, found: dict[int, Totals], agent: AgentScope) -> None:
+        """Measure every interval up to the cut-off against the agent's schedule, if there is one."""
+        plan = agent.plan(self.calendar, self.floor.adherence)
+        if plan is None:
+            return
+        for since_ms, until_ms in plan.days_within(self.from_ms, min(self.cut_ms, self.to_ms)):
+            while since_ms < until_ms:
+                start_ms, end_ms = self.calendar.interval_ms_at(since_ms)
+                part_ms = (since_ms, min(end_ms, until_ms))
+                add_adherence(found.setdefault(start_ms, Totals()), plan, agent.timeline, *part_ms)
+                since_ms = end_ms
 
 
 def _own_keys() -> CustomerKeys:

@@ -16,6 +16,7 @@ from service.domain.facts import (
     AgentInput,
     Answered,
     CalledBack,
+    Excepted,
     FactBatch,
     Forecast,
     Handled,
@@ -23,6 +24,7 @@ from service.domain.facts import (
     LegMoved,
     Offered,
     OfferedAgain,
+    Planned,
     Rang,
     Reached,
     Refused,
@@ -33,7 +35,7 @@ from service.domain.facts import (
 from service.domain.recent import RecentVisit
 from service.domain.scopes import AgentScope, QueueScope, Waiting, count_in_histogram
 from service.domain.settings import Floor
-from service.domain.state_feed import StateFeed
+from service.domain.settling import SettledFeed
 from service.domain.steps import CONNECTED_LEGS, NOT_READY, STATES, Change, Shown
 from service.domain.totals import UNSTATED, Totals, bump, keep_longest, shift, sketch_bin
 from service.domain.visits import ANSWERED
@@ -51,7 +53,7 @@ KEYS_CHECKED_EVERY: Final = 8
 """After so many facts it is looked how much there is to write: one fact may touch many intervals."""
 
 
-class AggregateStore(StateFeed):
+class AggregateStore(SettledFeed):
     """One partition of the floor's state, and how each kind of fact changes it."""
 
     def __init__(
@@ -86,6 +88,8 @@ class AggregateStore(StateFeed):
             Forecast: self._forecast,
             Reached: self._reached,
             Returned: self._returned,
+            Planned: self._planned,
+            Excepted: self._excepted,
         }
 
     def apply_batch(self, batch: FactBatch) -> int:

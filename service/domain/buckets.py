@@ -14,7 +14,7 @@ from service.domain.calendar import Calendars
 from service.domain.facts import SourceSeen
 from service.domain.scopes import AgentScope, Interval, QueueScope, Scope, Scopes
 from service.domain.settings import Floor
-from service.domain.steps import STRETCH_BUCKET_MS
+from service.domain.steps import NOT_NOTED, STRETCH_BUCKET_MS
 from service.domain.totals import Totals, bump
 
 PANES_KEPT_MS: Final = 7_200_000
@@ -25,6 +25,7 @@ INTERVALS_KEPT_MS: Final = 48 * 3_600_000
 SLOW_INTERVALS_KEPT_MS: Final = 15 * 86_400_000
 """The same of queues whose visits wait for days: an outcome is counted at the arrival, too."""
 
+PLANS_KEPT_MS: Final = 48 * 3_600_000
 STRETCHES_KEPT_MS: Final = 26 * 3_600_000
 SKEW_KEPT_MS: Final = 9 * 86_400_000
 """How far behind the fastest source partition the slowest may be before its facts find their intervals gone."""
@@ -86,6 +87,8 @@ class Buckets:
         self._dirty_panes: dict[tuple[int, Scope], Totals] = {}
         self._dirty_intervals: dict[tuple[int, Scope], Interval] = {}
         self._dirty_stretches: set[tuple[int, AgentScope]] = set()
+        self._dirty_plans: set[tuple[int, AgentScope]] = set()
+        self._unsettled: dict[AgentScope, int] = {}
         self._dirty_live: set[Scope] = set()
         self._dirty_forecasts: set[tuple[int, QueueScope]] = set()
         self._dirty_recent: set[tuple[int, QueueScope]] = set()
@@ -255,11 +258,14 @@ class Buckets:
         """Mark buckets of stretches, and let old ones expire; nothing is left in `changed`."""
         for bucket in changed:
             self._dirty_stretches.add((bucket, agent))
+            if bucket < agent.settled_bucket:
+                since_ms = bucket * STRETCH_BUCKET_MS
+                self._unsettled[agent] = min(since_ms, self._unsettled.get(agent, since_ms))
             if bucket * STRETCH_BUCKET_MS > agent.newest_ms:
                 agent.newest_ms = bucket * STRETCH_BUCKET_MS
         changed.clear()
         timeline = agent.timeline
-        timeline.noted = bucket
+        timeline.noted = bucket if bucket >= agent.settled_bucket else NOT_NOTED  # the next change is to be told, too
         if not agent.warm:
             self._warm_up(agent)
         if self._reached_ms and timeline.reaches_back(self._reached_ms - STRETCHES_KEPT_MS):

@@ -1,9 +1,9 @@
 """Canonical events about schedules, forecasts, campaigns, outcomes and the feed itself.
 
-They are accepted, counted per source and kept on `cti.events`; the KPIs that need them come with their own issue.
+They are accepted, counted per source and kept on `cti.events`; the KPIs that need the rest come with their own issue.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -11,6 +11,11 @@ from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, I
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0)]
+PlanMs = Annotated[int, Meta(ge=631_152_000_000, le=4_102_444_800_000)]
+"""A moment from 1990 to 2100: plans lie ahead of the events that tell of them."""
+
+LONGEST_PLANNED_MS: Final = 7 * 86_400_000
+LONGEST_RANGE_MS: Final = 366 * 86_400_000
 
 
 class CallbackEvent(ContactEvent, kw_only=True, gc=False):
@@ -38,37 +43,64 @@ class CallbackExpired(CallbackEvent, kw_only=True, tag="callback.expired", gc=Fa
 
 
 class Activity(Struct, kw_only=True, gc=False):
-    """One planned stretch of an agent's day, [start_ms, end_ms)."""
+    """One planned stretch of an agent's day, [start_ms, end_ms), of at most 7 days."""
 
-    start_ms: int
-    end_ms: int
+    start_ms: PlanMs
+    end_ms: PlanMs
     activity: Text
     productive: bool = True
     counts_for_adherence: bool = True
     paid: bool = True
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a stretch that ends before it begins or is too long."""
+        _check_span("end_ms", self.start_ms, self.end_ms, LONGEST_PLANNED_MS)
 
-class SchedulePublished(AgentEvent, kw_only=True, tag="schedule.published", gc=False):
-    """The agent's plan; a higher `version` replaces a lower one."""
 
-    intervals: list[Activity]
+def _check_span(name: str, start_ms: int, end_ms: int, longest_ms: int) -> None:
+    if not 0 <= end_ms - start_ms <= longest_ms:
+        raise ValueError(f"field `{name}` is before the start, or more than {longest_ms} ms after it")
+
+
+class Schedule(AgentEvent, kw_only=True, gc=False):
+    """Something about an agent's plan. Of one day, or one span, the highest `version` counts, then the newest event."""
+
+    intervals: Annotated[list[Activity], Meta(max_length=2000)]
     version: int = 0
+    from_ms: PlanMs | None = None
+    to_ms: PlanMs | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a range with one end, or that ends before it begins or is too long."""
+        if (self.from_ms is None) != (self.to_ms is None):
+            raise ValueError("field `from_ms` or `to_ms` is missing: give both or none")
+        if self.from_ms is not None and self.to_ms is not None:
+            _check_span("to_ms", self.from_ms, self.to_ms, LONGEST_RANGE_MS)
 
 
-class ScheduleChanged(AgentEvent, kw_only=True, tag="schedule.changed", gc=False):
-    """A change to the agent's published plan."""
+class SchedulePublished(Schedule, kw_only=True, tag="schedule.published", gc=False):
+    """The agent's whole plan of the business days on which its shifts begin, and of those that begin in [from_ms,
+    to_ms).
+    """
 
-    intervals: list[Activity]
-    version: int = 0
+
+class ScheduleChanged(Schedule, kw_only=True, tag="schedule.changed", gc=False):
+    """Another plan for one span: [from_ms, to_ms), else from the first interval's start to the last one's end. Its
+    version is at least that of the publication it changes.
+    """
 
 
 class ActivityException(AgentEvent, kw_only=True, tag="activity.exception", gc=False):
-    """An excused departure from the plan."""
+    """An excused departure from the plan, of at most 366 days."""
 
-    start_ms: int
-    end_ms: int
+    start_ms: PlanMs
+    end_ms: PlanMs
     activity: Text
     paid: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a departure that ends before it begins or is too long."""
+        _check_span("end_ms", self.start_ms, self.end_ms, LONGEST_RANGE_MS)
 
 
 class ForecastPublished(Event, kw_only=True, tag="forecast.published", gc=False):

@@ -53,6 +53,8 @@ def _invalid(message: str) -> InvalidEvent:
         found = _FIELD.search(message)
         name = found.group(1) if found else "?"
         return InvalidEvent("missing_field", name)
+    if message.startswith("field "):  # a struct's own complaint about fields that do not fit together
+        return InvalidEvent("bad_field", message)
     where = _PATH.search(message)
     if where is None and message.startswith("Expected"):  # the record itself is wrong: an array, a number, a text
         return InvalidEvent("bad_json", message)

@@ -34,6 +34,7 @@ from service.domain.events import AgentEvent, ContactEvent, Event
 from service.domain.facts import AnyFact, Forecast, SourceSeen
 from service.domain.forced import CLOSES
 from service.domain.reconcile import Reconciliation, agent_snapshots, forwarded, left_behind
+from service.domain.schedule import PLANS, schedule_fact
 from service.domain.settings import Floor
 from service.domain.totals import bump
 
@@ -133,7 +134,7 @@ class CorrelateStore:
             return self._contact(event, at_ms, source)
         if isinstance(event, AgentEvent):
             told = agent_input(event, at_ms)
-            return [] if told is None else [told]
+            return [told] if told is not None else [schedule_fact(event, at_ms)] if isinstance(event, PLANS) else []
         return self._business(event, at_ms, source)
 
     def _business(self, event: Event, at_ms: int, source: SourceState) -> list[AnyFact]:

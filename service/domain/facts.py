@@ -189,11 +189,42 @@ class Returned(Fact, array_like=True, frozen=True, tag=15, gc=False):
     followed: bool
 
 
+PlannedActivity = tuple[int, int, str, bool, bool, bool]
+"""(start_ms, end_ms, activity, productive, counts for adherence, paid)."""
+
+
+class Planned(Struct, array_like=True, frozen=True, tag=17, gc=False):
+    """An agent's plan, or (`changed`) a change to it. The highest `order` counts: (version, event time, is a
+    correction, event id). [from_ms, to_ms) is what it speaks of where it says so.
+    """
+
+    scope: str
+    source: str
+    changed: bool
+    order: tuple[int, int, bool, str]
+    activities: tuple[PlannedActivity, ...]
+    from_ms: int | None
+    to_ms: int | None
+
+
+class Excepted(Struct, array_like=True, frozen=True, tag=18, gc=False):
+    """An agent's departure from the plan is excused during [start_ms, end_ms)."""
+
+    scope: str
+    source: str
+    event_id: str
+    corrects: str | None
+    start_ms: int
+    end_ms: int
+    activity: str
+    paid: bool
+
+
 Additive = (
     Offered | Answered | Left | Refused | Rang | Handled | AfterCall | OfferedAgain | WaitedBefore | CalledBack
     | Reached | Returned
 )  # fmt: skip
-AnyFact = Additive | LegMoved | AgentInput | SourceSeen | Forecast
+AnyFact = Additive | LegMoved | AgentInput | SourceSeen | Forecast | Planned | Excepted
 
 
 FOLLOWING_BITS: Final = 20

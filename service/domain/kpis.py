@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from service.domain.adherence import ABSENT, EXCUSED, LOST, ON_QUEUE_TIME, OUT, PAID, PLANNED_ON_QUEUE, SCHEDULED
 from service.domain.service_level import VARIANTS, closed, ratio, service_level
 from service.domain.settings import ReasonKind, ServiceLevel, Variant
 from service.domain.totals import Totals, quantile_ms
@@ -126,20 +127,37 @@ def _busy_ms(t: Totals) -> int:
 
 
 def _paid_ms(t: Totals) -> int:
-    """Paid time: login time, while no schedule is known."""
-    return t.login_ms
+    """Paid time: by the schedule on days that are planned, else login time."""
+    return t.login_ms + t.adherence_ms.get(PAID, 0)
 
 
 def _lost_ms(r: Reading) -> tuple[int, int]:
-    """Paid time not ready for internal and for external reasons. What goes beyond the paid time is not paid: what is
+    """Paid time lost for internal and for external reasons. What goes beyond the paid time is not paid: what is
     external is cut off first.
     """
+    by_reason = Counter(r.totals.not_ready_by_reason)
+    for key, time_ms in r.totals.adherence_ms.items():
+        if key.startswith(LOST):
+            by_reason[key.removeprefix(LOST)] += time_ms
     lost = Counter[ReasonKind]()
-    for reason, time_ms in r.totals.not_ready_by_reason.items():
-        lost[r.reason_kinds.get(reason, "internal")] += time_ms
-    paid_ms = _paid_ms(r.totals)
+    for reason, time_ms in by_reason.items():
+        lost[r.reason_kinds.get(reason, "external" if reason == ABSENT else "internal")] += time_ms
+    paid_ms = max(0, _paid_ms(r.totals))
     internal_ms = min(lost["internal"], paid_ms)
     return internal_ms, min(lost["external"], paid_ms - internal_ms)
+
+
+def _adherence(name: str, chinese: str, help_: str, key: str) -> Kpi:
+    return Kpi(
+        name, chinese, "seconds", AGENT, "neither", help_, lambda r: r.totals.adherence_ms.get(key, 0) / 1000, False
+    )
+
+
+def _adhered(t: Totals, excused: bool) -> float | None:
+    """1 - time out of adherence / scheduled time that counts."""
+    sums = t.adherence_ms
+    scheduled_ms = sums.get(SCHEDULED, 0)
+    return ratio(scheduled_ms - sums.get(OUT, 0) + (sums.get(EXCUSED, 0) if excused else 0), scheduled_ms)
 
 
 def _contact_wait_ms(t: Totals) -> int:
@@ -235,6 +253,16 @@ KPIS: Final[tuple[Kpi, ...]] = (
     _state("on_contact_seconds", "通话状态时长", "Time connected to at least one contact, after-call work excluded."),
     _state("acw_state_seconds", "话后状态时长", "Time in after-call work and not connected."),
     _state("not_ready_seconds", "未就绪时长", "Time not ready."),
+    _adherence("scheduled_seconds", "排班时长",
+        "Scheduled time that counts for adherence: not excused by an exception, and with a known state.", SCHEDULED),
+    _adherence("exception_seconds", "违反排班时长", "Scheduled time in a state that does not fit the activity.", OUT),
+    _adherence("excused_seconds", "豁免时长",
+        "Part of `exception_seconds` that grace or an overlong contact excuses.", EXCUSED),
+    _adherence("scheduled_on_queue_seconds", "排班接待时长",
+        "Time scheduled for contacts and not excused by an exception.", PLANNED_ON_QUEUE),
+    Kpi("paid_seconds", "计薪时长", "seconds", AGENT, "neither",
+        "Paid time: by the schedule on days for which there is one, else login time.",
+        lambda r: _paid_ms(r.totals) / 1000, False),
     Kpi("state_seconds", "当前状态时长", "seconds", AGENT, "neither", "Time in the present state.",
         lambda r: _seconds(r.state_ms)),
     Kpi("service_level_ratio", "服务水平", "ratio", QUEUE, "higher",
@@ -268,17 +296,24 @@ KPIS: Final[tuple[Kpi, ...]] = (
         "(Reserved + on contact + after-call work) / (the same + available).",
         lambda r: ratio(_busy_ms(r.totals), _busy_ms(r.totals) + r.totals.available_ms)),
     Kpi("utilisation_ratio", "工时利用率", "ratio", AGENT, "higher",
-        "(Busy + available) / paid time; paid time is login time while no schedule is known.",
+        "(Busy + available) / paid time; paid time is login time on days without a schedule.",
         lambda r: ratio(min(_busy_ms(r.totals) + r.totals.available_ms, _paid_ms(r.totals)), _paid_ms(r.totals))),
     Kpi("shrinkage_ratio", "缩减率", "ratio", AGENT, "neither",
-        "Time not ready for reasons that count as shrinkage / paid time: internal + external. Paid time is login time "
-        "while no schedule is known.", lambda r: ratio(sum(_lost_ms(r)), _paid_ms(r.totals))),
+        "Paid time lost, not ready or away, for reasons that count as shrinkage / paid time: internal + external. Paid "
+        "time is login time on days without a schedule.", lambda r: ratio(sum(_lost_ms(r)), _paid_ms(r.totals))),
     Kpi("shrinkage_internal_ratio", "内部缩减率", "ratio", AGENT, "neither",
-        "Time not ready for internal reasons (break, training, meeting; also any reason the configuration does not "
+        "Paid time lost for internal reasons (break, training, meeting; also any reason the configuration does not "
         "name) / paid time.", lambda r: ratio(_lost_ms(r)[0], _paid_ms(r.totals))),
     Kpi("shrinkage_external_ratio", "外部缩减率", "ratio", AGENT, "neither",
-        "Time not ready for reasons that the configuration calls external (leave, absence) / paid time.",
+        "Paid time lost for reasons that the configuration calls external (leave), or absent from work / paid time.",
         lambda r: ratio(_lost_ms(r)[1], _paid_ms(r.totals))),
+    Kpi("adherence_ratio", "排班遵守率", "ratio", AGENT, "higher",
+        "1 - exception time / scheduled time; null without a schedule.", lambda r: _adhered(r.totals, False)),
+    Kpi("adherence_excused_ratio", "排班遵守率(豁免后)", "ratio", AGENT, "higher",
+        "The same with grace and overlong contacts excused as configured.", lambda r: _adhered(r.totals, True)),
+    Kpi("conformance_ratio", "工时符合率", "ratio", AGENT, "neither",
+        "Time available or busy on scheduled days / time scheduled for contacts, whenever it was; may exceed 1.",
+        lambda r: ratio(r.totals.adherence_ms.get(ON_QUEUE_TIME, 0), r.totals.adherence_ms.get(PLANNED_ON_QUEUE, 0))),
     Kpi("contacts_per_hour", "每小时处理量", "per_hour", AGENT, "higher", "Handled legs / hours signed in.",
         lambda r: ratio(r.totals.handled * 3_600_000, r.totals.login_ms)),
     _staff("staffed", "在岗座席", "Agents serving the queue in any state but offline."),

@@ -16,11 +16,14 @@ from service.domain.calendar import Calendar
 from service.domain.capacity import SharedTimeline
 from service.domain.facts import Forecast, SourceSeen
 from service.domain.recent import RecentVisit, RecentVisits
+from service.domain.schedule import DayPlan, Plan
+from service.domain.settings import Adherence
 from service.domain.state_keys import (
     FORECAST,
     INTERVAL,
     LIVE,
     PANE,
+    PLAN,
     RECENT,
     SOURCE,
     STRETCHES,
@@ -28,7 +31,7 @@ from service.domain.state_keys import (
     decode_key,
     parts_of,
 )
-from service.domain.steps import NOT_NOTED, Stretches
+from service.domain.steps import NOT_NOTED, STRETCH_BUCKET_MS, Stretches
 from service.domain.totals import Totals, bump, total_of
 
 QUEUE_PANE_MS: Final = 10_000
@@ -87,9 +90,13 @@ class QueueLive(Struct, array_like=True, gc=False):
 
 
 class AgentLive(Struct, array_like=True, gc=False):
-    """What an agent keeps for ever: the timeline's present end. Stored when the own side changes, not for every leg."""
+    """What an agent keeps for ever: the timeline's present end. Stored when the own side changes, not for every leg.
+
+    `settled_ms`: the intervals before it have the sums of adherence, for an agent with a schedule.
+    """
 
     record: AgentRecord = field(default_factory=AgentRecord)
+    settled_ms: int = 0
 
 
 Span = tuple[int, int, Interval]
@@ -156,7 +163,7 @@ class QueueScope(_Scope):
 class AgentScope(_Scope):
     """One agent's state. Stretches read from the state feed are put together to the timeline when it is asked for."""
 
-    __slots__ = ("_read", "_timeline", "agent_id", "channel_of", "live")
+    __slots__ = ("_plan", "_read", "_timeline", "agent_id", "channel_of", "days", "live", "settled_bucket")
     pane_ms = AGENT_PANE_MS
     is_agent = True
 
@@ -168,6 +175,11 @@ class AgentScope(_Scope):
         self._timeline: AgentTimeline | None = None
         self.channel_of: Callable[[str | None], str] | None = None
         """AGGREGATE's: the channel of a queue, for an agent with room for several contacts; None for others."""
+        self.days: dict[int, DayPlan] = {}
+        """What was told of the agent's schedule, by the start of the business day."""
+        self._plan: Plan | None = None
+        self.settled_bucket = 0
+        """A change of stretches that begin in an earlier bucket changes intervals that are settled."""
 
     def cool(self) -> None:
         """What changed is stored: nothing is at hand or noted any more."""
@@ -191,9 +203,32 @@ class AgentScope(_Scope):
                 self._timeline.put(bucket, self._read[bucket])
         return self._timeline
 
+    def plan(self, calendar: Calendar, settings: Adherence) -> Plan | None:
+        """What the agent is to do; None while no schedule is known. `calendar` is the one of the agent's site."""
+        if not self.days:
+            return None
+        if self._plan is None or self._plan.settings is not settings:
+            self._plan = Plan(self.days.values(), calendar, settings)
+        return self._plan
+
+    def plan_changed(self) -> None:
+        """`days` differ."""
+        self._plan = None
+
+    def set_day(self, day_ms: int, value: bytes | None) -> None:
+        """Take over what was told of one day, read from the state feed; None: it is gone."""
+        _put(self.days, day_ms, value, "plan")
+        self._plan = None
+
+    def settle(self, settled_ms: int) -> None:
+        """The intervals before `settled_ms` have the sums of adherence."""
+        self.live.settled_ms = settled_ms
+        self.settled_bucket = -(-settled_ms // STRETCH_BUCKET_MS)
+
     def set_live(self, live: AgentLive) -> None:
         """Take over what was read from the state feed."""
         self.live = live
+        self.settle(live.settled_ms)
         if self._timeline is not None:
             self._timeline.record = live.record
             self._timeline.stale = True
@@ -219,6 +254,7 @@ DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     "waiting": msgspec.msgpack.Decoder(Waiting),
     "recent": msgspec.msgpack.Decoder(RecentVisit),
     "stretches": msgspec.msgpack.Decoder(Stretches),
+    "plan": msgspec.msgpack.Decoder(DayPlan),
     "source": msgspec.msgpack.Decoder(SourceSeen),
     "forecast": msgspec.msgpack.Decoder(Forecast),
 }
@@ -277,13 +313,13 @@ class Scopes:
         if kind == FORECAST:
             _put(self.queue(scope).forecasts, int(bucket), value, "forecast")
             return scope
-        if kind not in (PANE, INTERVAL, LIVE, STRETCHES):
+        if kind not in (PANE, INTERVAL, LIVE, STRETCHES, PLAN):
             return None
         holder: Any = self.agent(scope) if scope.startswith("agent:") else self.queue(scope)
         if kind == LIVE:
             self._put_live(holder, value)
-        elif kind == STRETCHES:
-            holder.set_stretches(int(bucket), value)
+        elif kind in (STRETCHES, PLAN):
+            (holder.set_stretches if kind == STRETCHES else holder.set_day)(int(bucket), value)
         else:
             _put(holder.panes if kind == PANE else holder.intervals, int(bucket), value, _TYPE[kind])
             if isinstance(holder, AgentScope):  # an agent's newest time is not stored by itself

@@ -169,6 +169,41 @@ class Watchdog:
 
 CALL_LIMITS: Final = Limits()
 
+ON_QUEUE: Final = frozenset(("ready", "reserved", "on_contact", "acw"))
+"""States in which an agent is there for contacts."""
+
+OFF_QUEUE: Final = frozenset(("not_ready", "offline"))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The states that fit an activity, and the reasons for being not ready that do; None: any."""
+
+    states: frozenset[str]
+    reasons: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adherence:
+    """What keeps to the schedule. `fits` has the activities whose states are set; others fit by being productive.
+
+    Excused, in the excused ratio and in what is told now: the activity next to a boundary of the plan for the grace
+    before and after it, and a contact that began before an activity's end for `call_overrun_ms` after that.
+    """
+
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+    grace_before_ms: int = 0
+    grace_after_ms: int = 0
+    call_overrun_ms: int = 0
+
+    def fit(self, activity: str, productive: bool) -> Fit:
+        """What fits an activity."""
+        return self.fits.get(activity) or (PRODUCTIVE if productive else UNPRODUCTIVE)
+
+
+PRODUCTIVE: Final = Fit(ON_QUEUE)
+UNPRODUCTIVE: Final = Fit(OFF_QUEUE)
+
 
 @dataclass(frozen=True, slots=True)
 class ScopeLimits:
@@ -203,6 +238,7 @@ class Floor:
     return_window_ms: int = 86_400_000
     watchdog: Watchdog | None = None
     limits: ScopeLimits = field(default_factory=ScopeLimits)
+    adherence: Adherence = field(default_factory=Adherence)
 
     def queue(self, queue_id: str) -> Queue:
         """The queue's settings; the defaults for an unknown one."""

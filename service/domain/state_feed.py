@@ -1,6 +1,6 @@
 """The floor's state of one partition as records: read at recovery, written at every flush.
 
-The middle of three layers, between `Buckets` (buckets.py) and `AggregateStore` (aggregate.py).
+The second of four layers, between `Buckets` (buckets.py) and `SettledFeed` (settling.py).
 """
 
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class StateFeed(Buckets):
         return (
             len(self._dirty_panes) + len(self._dirty_intervals) + len(self._dirty_stretches) + len(self._dirty_live)
             + len(self._dirty_visits) + len(self._new_visits) + len(self._dirty_recent) + len(self._dirty_sources)
-            + len(self._dirty_forecasts) + len(self._gone) + len(self._returning.changed)
+            + len(self._dirty_forecasts) + len(self._dirty_plans) + len(self._gone) + len(self._returning.changed)
         )  # fmt: skip
 
     def drain_closed(self) -> list[ClosedInterval]:
@@ -120,6 +120,8 @@ class StateFeed(Buckets):
             self._dirty_recent.add((bucket, scope))
         elif kind == keys.FORECAST:
             self._dirty_forecasts.add((bucket, scope))
+        elif kind == keys.PLAN:
+            self._dirty_plans.add((bucket, scope))
         elif kind == keys.PANE and bucket in scope.panes:
             self._dirty_panes[bucket, scope] = scope.panes[bucket]
         elif kind == keys.INTERVAL and bucket in scope.intervals:
@@ -155,6 +157,9 @@ class StateFeed(Buckets):
             forecast = queue.forecasts.get(start_ms)
             key = _prefix(keys.FORECAST, start_ms) + queue.key
             records.append((key, None if forecast is None else _encode(forecast)))
+        for day_ms, agent in self._dirty_plans:
+            told = agent.days.get(day_ms)
+            records.append((_prefix(keys.PLAN, day_ms) + agent.key, None if told is None else _encode(told)))
         for source, partition in self._dirty_sources:
             records.append(
                 (keys.encode_key(keys.SOURCE, partition, source), _encode(self.scopes.sources[source, partition]))
@@ -172,6 +177,7 @@ class StateFeed(Buckets):
         for noted in (self._dirty_stretches, self._dirty_live, self._dirty_recent, self._dirty_sources, self._gone):
             noted.clear()
         self._dirty_forecasts.clear()
+        self._dirty_plans.clear()
         for scope in self._warm:
             scope.cool()
         self._warm.clear()

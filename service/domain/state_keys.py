@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 """Version of the state values; a worker refuses another."""
 
 PANE: Final = "p"
@@ -14,6 +14,7 @@ SOURCE: Final = "o"
 RECENT: Final = "v"
 FORECAST: Final = "f"
 CUSTOMER: Final = "c"
+PLAN: Final = "s"
 MARK: Final = "m"
 
 

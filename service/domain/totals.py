@@ -74,6 +74,8 @@ class Totals(Struct, array_like=True, gc=False):
     reasons: dict[str, int] = field(default_factory=dict)
     handle_sketch: dict[int, int] = field(default_factory=dict)
     not_ready_by_reason: dict[str, int] = field(default_factory=dict)
+    adherence_ms: dict[str, int] = field(default_factory=dict)
+    """Of agents with a schedule: sums named in `service/domain/adherence.py`."""
 
     def add_wait(self, index: int, wait_ms: int, sign: int) -> None:
         """Count a wait, of that bin, in the sketch and among the longest, or take it back."""
@@ -100,6 +102,8 @@ class Totals(Struct, array_like=True, gc=False):
             bump(self.reasons, reason, count)
         for reason, time_ms in other.not_ready_by_reason.items():
             bump(self.not_ready_by_reason, reason, time_ms)
+        for key, time_ms in other.adherence_ms.items():
+            bump(self.adherence_ms, key, time_ms)
         for longest, values in (
             (self.longest_waits_ms, other.longest_waits_ms),
             (self.longest_abandon_waits_ms, other.longest_abandon_waits_ms),

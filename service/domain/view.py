@@ -6,12 +6,14 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
+from service.domain.adherence import AdherenceNow, add_adherence, adherence_now
 from service.domain.agents import AgentRecord
 from service.domain.aggregate import STATE_FIELDS
 from service.domain.business_hours import BusinessHours
 from service.domain.calendar import Calendars
 from service.domain.capacity import free_capacity
 from service.domain.kpis import Reading
+from service.domain.schedule import Plan
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, Interval, QueueScope
 from service.domain.settings import Floor, ServiceLevel
 from service.domain.steps import IMPLIED_LOGINS, ON_CONTACT, RESERVING_LEGS
@@ -239,11 +241,28 @@ class FloorView:
             totals = rolling_total(agent.panes, AGENT_PANE_MS, span_ms, now_ms)
             since_ms = (now_ms // AGENT_PANE_MS + 1) * AGENT_PANE_MS - span_ms
             add_states(totals, agent, since_ms, now_ms)
+            add_adherence(totals, self.plan(agent), agent.timeline, since_ms, now_ms)
         else:
             since_ms, until_ms = self.bounds_ms(agent.scope, window)
             totals = interval_total(agent.intervals, since_ms, until_ms)
-            add_open_state(totals, agent, since_ms, until_ms, now_ms)
+            self.add_open(totals, agent, since_ms, until_ms)
         return totals
+
+    def add_open(self, totals: Totals, agent: AgentScope, since_ms: int, until_ms: int) -> None:
+        """Add what the agent's intervals in [since_ms, until_ms) do not have yet: the open stretch up to now, and the
+        adherence of what is not settled.
+        """
+        add_open_state(totals, agent, since_ms, until_ms, self.now_ms)
+        since_ms, until_ms = max(since_ms, agent.live.settled_ms), min(until_ms, self.now_ms)
+        add_adherence(totals, self.plan(agent), agent.timeline, since_ms, until_ms)
+
+    def plan(self, agent: AgentScope) -> Plan | None:
+        """What the agent is to do; None while no schedule is known."""
+        return agent.plan(self._calendars.of_scope(agent.scope), self._floor.adherence) if agent.days else None
+
+    def adherence(self, agent: AgentScope) -> AdherenceNow:
+        """Whether the agent does now what is planned."""
+        return adherence_now(self.plan(agent), agent.timeline, self.now_ms)
 
     def queue_now(self, queues: list[QueueScope], staff: Staff | None, level: ServiceLevel) -> Reading:
         """What is true of one or several queues now. `staff` None: nobody serves them in particular (classes)."""

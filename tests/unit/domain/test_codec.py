@@ -31,8 +31,8 @@ def test_an_event_with_its_required_fields_survives_the_wire(cls: type[Event]) -
     samples = {
         "state": "ready",
         "intervals": [],
-        "start_ms": 1,
-        "end_ms": 2,
+        "start_ms": ms(1),
+        "end_ms": ms(2),
         "volume": 1.5,
         "aht_ms": 3,
         "due_at_ms": 4,

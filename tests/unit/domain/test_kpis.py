@@ -32,7 +32,9 @@ PROMISED: dict[Kind, set[str]] = {
         average_talk_seconds average_hold_seconds average_acw_seconds aht_seconds average_ring_seconds talk_seconds
         hold_seconds acw_seconds ring_seconds login_seconds available_seconds reserved_seconds on_contact_seconds
         acw_state_seconds not_ready_seconds state_seconds transfer_ratio occupancy_ratio
-        utilisation_ratio shrinkage_ratio shrinkage_internal_ratio shrinkage_external_ratio contacts_per_hour""".split()  # noqa: SIM905
+        utilisation_ratio shrinkage_ratio shrinkage_internal_ratio shrinkage_external_ratio contacts_per_hour
+        scheduled_seconds exception_seconds excused_seconds scheduled_on_queue_seconds paid_seconds adherence_ratio
+        adherence_excused_ratio conformance_ratio""".split()  # noqa: SIM905
     ),
 }
 KINDS = pytest.mark.parametrize("kind", ["queue", "agent"])
@@ -47,6 +49,10 @@ BUSY = Totals(
     handle_sketch=Counter(sketch_bin(minute * 60_000) for minute in range(1, 102)),
     not_ready_by_reason={"break": 400_000, "unstated": 100_000, "sick": 300_000, "outbound": 200_000},
     offered_again=7, waited_before_ms=800_000, identified=80, returned=20, followed=16,
+    adherence_ms={
+        "scheduled": 20_000_000, "out": 2_000_000, "excused": 500_000, "planned_on_queue": 25_000_000,
+        "on_queue": 24_000_000,
+    },
 )  # fmt: skip
 NOW = Reading(
     BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000,
@@ -73,7 +79,8 @@ def test_a_row_is_complete_and_its_name_tells_its_unit(kpi: Kpi) -> None:
 @KINDS
 def test_of_nothing_counts_and_sums_are_zero_and_the_rest_is_undefined(kind: Kind) -> None:
     found = read_kpis(kind, Reading(Totals()))
-    combined = {"offered_contacts", "contact_wait_seconds"}
+    combined = {"offered_contacts", "contact_wait_seconds", "scheduled_seconds", "exception_seconds", "paid_seconds"}
+    combined |= {"excused_seconds", "scheduled_on_queue_seconds"}
     for kpi in KPIS_OF[kind]:
         summed = f"{kpi.name.removesuffix('_seconds')}_ms" in COUNTERS or kpi.name in COUNTERS or kpi.name in combined
         assert found[kpi.name] == (0 if summed else None), kpi.name
@@ -126,6 +133,14 @@ def test_on_a_busy_floor_everything_is_defined_but_what_needs_a_moment(kind: Kin
         ("agent", "on_contact_seconds", 17_000),
         ("agent", "acw_state_seconds", 2_500),
         ("agent", "not_ready_seconds", 1_000),
+        ("agent", "scheduled_seconds", 20_000),
+        ("agent", "exception_seconds", 2_000),
+        ("agent", "excused_seconds", 500),
+        ("agent", "scheduled_on_queue_seconds", 25_000),
+        ("agent", "adherence_ratio", 18 / 20),
+        ("agent", "adherence_excused_ratio", 18.5 / 20),
+        ("agent", "conformance_ratio", 24 / 25),
+        ("agent", "paid_seconds", 25_000),
         ("agent", "shrinkage_ratio", 800 / 25_000),
         ("agent", "shrinkage_internal_ratio", 500 / 25_000),
         ("agent", "shrinkage_external_ratio", 300 / 25_000),
