@@ -35,7 +35,8 @@ WINDOWS: Final = ("15m", "day")
 AGENT_WINDOWS: Final = ("day",)
 SCOPES_A_TURN: Final = 10
 QUEUE_COUNTS: Final = tuple(kpi for kpi in KPIS_OF["queue"] if kpi.unit == "count" and kpi.name in COUNTERS)
-QUEUE_NOW: Final = tuple(k for k in NOW_KPIS["queue"] if k.exported and not k.name.startswith("agents_"))
+_BY_STATE: Final = tuple(f"agents_{state}" for state in (*STAFF_STATES, "staffed"))
+QUEUE_NOW: Final = tuple(k for k in NOW_KPIS["queue"] if k.exported and k.name not in _BY_STATE)
 QUEUE_LABELS: Final = ("queue", "site", "channel")
 AGENT_LABELS: Final = ("agent", "team")
 FINDING_NAMES: Final = {

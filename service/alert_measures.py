@@ -9,6 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from service.alert_outlook import AlertOutlook, Drifts
+from service.domain.adherence import AdherenceNow
 from service.domain.drift import Drift
 from service.domain.kpi_times import NOW_KPIS
 from service.domain.kpis import KPIS, KPIS_OF, Kpi, Reading
@@ -141,13 +142,15 @@ class TeamValues:
     own = Own()
 
     def __init__(self, view: FloorView, agents: Sequence[AgentScope], staff: Mapping[str, int]) -> None:
-        self._view, self.agents, self._staff = view, agents, dict(staff)
+        self._view, self.agents, self.staff = view, agents, dict(staff)
 
     def measure(self, kpi: str, window: str | None) -> Measured:
-        """The value of a KPI of agents, or how many are in a state."""
+        """The value of a KPI of agents or a measure, or how many are in a state."""
+        if kpi in MEASURES:
+            return MEASURES[kpi].of(self, window or "")
         row = _BY_NAME.get(kpi)
         if row is not None and kpi.startswith("agents_"):
-            return Measured(row.value(Reading(Totals(), staff=self._staff)), slides=False)
+            return Measured(row.value(Reading(Totals(), staff=self.staff)), slides=False)
         if row is None or window is None or "agent" not in row.scopes or kpi in _NOW_NAMES:
             return NOTHING
         totals = merged([self._view.agent_totals(agent, window) for agent in self.agents])
@@ -238,6 +241,29 @@ def _seconds_without_break(values: AgentValues, window: str) -> Measured:
     return Measured(None if since_ms is None else (now_ms - since_ms) / 1000, grows=True)
 
 
+def _adherence(values: AgentValues) -> AdherenceNow | None:
+    """How the agent is out of adherence beyond what is excused; None while that is not so."""
+    found = values.view.adherence(values.agent)
+    return found if found.state == "out" else None
+
+
+def _seconds_out(values: AgentValues, window: str) -> Measured:
+    found = _adherence(values)
+    if found is None or found.out_since_ms is None:
+        return Measured(None, slides=False)
+    return Measured((values.view.now_ms - found.out_since_ms) / 1000, grows=True)
+
+
+def _impact(values: AgentValues, window: str) -> Measured:
+    found = _adherence(values)
+    return Measured(None, slides=False) if found is None else Measured(found.impact_ms / 1000)
+
+
+def _absent_share(values: QueueValues | TeamValues, window: str) -> Measured:
+    heads = values.staff or {}
+    return Measured(ratio(heads.get("absent", 0), heads.get("scheduled", 0)), slides=False, ratio=True)
+
+
 def _silence(values: SourceValues, window: str) -> Measured:
     return Measured(None if values.silent_ms is None else values.silent_ms / 1000, grows=True)
 
@@ -270,6 +296,13 @@ MEASURES: Final[dict[str, Measure]] = {
             "How long the source has said that the agent is on a contact while no contact is known.", _seconds_dead),
         Measure("seconds_without_break", ("agent",), False,
             "How long the agent has worked since the last time not ready or away.", _seconds_without_break),
+        Measure("seconds_out_of_adherence", ("agent",), False,
+            "How long the agent has not done what the schedule wants, beyond what is excused.", _seconds_out),
+        Measure("adherence_impact_seconds", ("agent",), False,
+            "What that comes to in time for contacts: negative where the agent is missing, positive where the agent "
+            "works in a break.", _impact),
+        Measure("absent_share", (*_QUEUES, "team"), False,
+            "Agents absent / agents scheduled for contacts now.", _absent_share),
         Measure("silence_seconds", ("source",), False,
             "Since the newest event of a source that tells of the floor, while somebody waits or is signed in.",
             _silence),

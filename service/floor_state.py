@@ -82,7 +82,7 @@ class FloorState:
 
     def _forget(self) -> None:
         self.scopes = Scopes()
-        self.staff = StaffIndex(self.floor)
+        self.staff = StaffIndex(self.floor, self.calendars)
         self.changed: dict[str, int] = {}
         self.newest_event_ms = 0
         self.newest_received_ms = 0
@@ -196,8 +196,8 @@ class FloorState:
     def view(self) -> FloorView:
         """The floor at this moment. Totals it returns are shared: do not change them."""
         now_ms = self.now_ms
-        for queue_id in self.staff.recheck(now_ms):
-            self.touch("queue:" + queue_id)
+        for scope in self.staff.recheck(now_ms):
+            self.touch(scope)
         return _CachedView(self, now_ms)
 
     def queue_ids(self) -> list[str]:

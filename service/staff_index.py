@@ -4,10 +4,12 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
+from service.domain.calendar import Calendars
 from service.domain.scopes import AgentScope
 from service.domain.settings import Floor
 from service.domain.totals import bump
 from service.domain.view import Staff, distinct_staff, staff_of_agent
+from service.plan_index import PlanIndex
 
 _NOBODY: Final[Staff] = {}
 _NEVER_MS: Final = 1 << 62
@@ -18,8 +20,9 @@ class StaffIndex:
     them.
     """
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: Floor, calendars: Calendars) -> None:
         self._floor = floor
+        self._plans = PlanIndex(floor, calendars)
         self._by_queue: dict[str, Staff] = {}
         self._serving: dict[str, set[str]] = {}
         self._parts: dict[str, dict[str, Staff]] = {}
@@ -28,7 +31,10 @@ class StaffIndex:
         self._due_ms = _NEVER_MS
 
     def update(self, agent: AgentScope, now_ms: int) -> set[str]:
-        """Count an agent whose record changed; returns the ids of the queues whose counts may have."""
+        """Count an agent whose record, stretches or plan changed; returns the queues whose counts may have."""
+        return self._plans.update(agent, now_ms) | self._update_state(agent, now_ms)
+
+    def _update_state(self, agent: AgentScope, now_ms: int) -> set[str]:
         name = agent.scope
         before = self._parts.get(name, {})
         after = staff_of_agent(self._floor, agent, now_ms)
@@ -46,12 +52,14 @@ class StaffIndex:
         return before.keys() | after.keys()
 
     def recheck(self, now_ms: int) -> set[str]:
-        """Count agents again whose present state begins only now (after-call work of stated length); queue ids."""
-        touched: set[str] = set()
+        """Count agents again whose present state begins only now (after-call work of stated length), or whose plan is
+        another by now; scopes.
+        """
+        touched = self._plans.recheck(now_ms)
         if now_ms >= self._due_ms:
             waiting, self._later, self._due_ms = list(self._later.values()), {}, _NEVER_MS
             for agent in waiting:
-                touched |= self.update(agent, now_ms)
+                touched |= {"queue:" + queue_id for queue_id in self.update(agent, now_ms)}
         return touched
 
     def anyone(self) -> bool:
@@ -59,13 +67,14 @@ class StaffIndex:
         return any(self._state.values())
 
     def of_queue(self, queue_id: str) -> Staff:
-        """Agents by state who serve the queue."""
-        return self._by_queue.get(queue_id, _NOBODY)
+        """Agents by state who serve the queue, and those `scheduled` and `absent` where there are schedules."""
+        return self._by_queue.get(queue_id, _NOBODY) | self._plans.of_queues((queue_id,))
 
     def of_queues(self, queue_ids: Iterable[str]) -> Staff:
         """Agents by state who serve any of the queues, each once: available if so in one of them, not ready only if so
-        in all.
+        in all. Those `scheduled` and `absent` as in `of_queue`.
         """
+        queue_ids = tuple(queue_ids)
         states: dict[str, str] = {}
         for queue_id in queue_ids:
             for name in self._serving.get(queue_id, ()):
@@ -75,16 +84,17 @@ class StaffIndex:
         counts: Staff = {}
         for state in states.values():
             bump(counts, state, 1)
-        return counts
+        return counts | self._plans.of_queues(queue_ids)
 
     def of_agents(self, scopes: Iterable[str]) -> Staff:
-        """Agents by state among the agent scopes given."""
+        """Agents by state among the agent scopes given, and those `scheduled` and `absent` as in `of_queue`."""
+        scopes = tuple(scopes)
         counts: Staff = {}
         for name in scopes:
             state = self._state.get(name, "")
             if state:
                 counts[state] = counts.get(state, 0) + 1
-        return counts
+        return counts | self._plans.of_agents(scopes)
 
     def _remember_later(self, agent: AgentScope, now_ms: int) -> None:
         if agent.record.since_ms > now_ms:

@@ -81,6 +81,8 @@ class AdherenceNow(Struct, frozen=True, gc=False):
     impact_ms: int
     due: bool
     """Whether time for contacts is planned now and not excused by an exception."""
+    next_ms: int | None
+    """When any of this may be different without an event; None: never."""
 
 
 class Heads(Struct, frozen=True, gc=False):
@@ -94,7 +96,7 @@ class Heads(Struct, frozen=True, gc=False):
     unknown: int
 
 
-UNSCHEDULED: Final = AdherenceNow("unscheduled", None, None, None, None, 0, False)
+UNSCHEDULED: Final = AdherenceNow("unscheduled", None, None, None, None, 0, False, None)
 
 
 # --- sums -----------------------------------------------------------------------------------------------------------
@@ -224,13 +226,16 @@ def adherence_now(plan: Plan | None, timeline: AgentTimeline, now_ms: int) -> Ad
     if piece is None:
         since_ms = plan.pieces[index].end_ms if index >= 0 else None
         until_ms = plan.pieces[index + 1].start_ms if index + 1 < len(plan.pieces) else None
-        return AdherenceNow("unscheduled", None, since_ms, until_ms, None, 0, False)
-    found = next(judge(plan, timeline, now_ms, now_ms + 1), None)
+        return AdherenceNow("unscheduled", None, since_ms, until_ms, None, 0, False, until_ms)
+    found = next(judge(plan, timeline, now_ms, piece.end_ms), None)
+    if found is not None and found.since_ms > now_ms:  # the agent was first heard of later
+        found = None
     state: Verdict = "unknown" if found is None else found.verdict
     out_since_ms, impact_ms = _out_since(plan, timeline, now_ms) if state == "out" else (None, 0)
     due = piece.productive and piece.excused is None
     activity = piece.excused or piece.activity
-    return AdherenceNow(state, activity, piece.start_ms, piece.end_ms, out_since_ms, impact_ms, due)
+    next_ms = piece.end_ms if found is None else found.until_ms
+    return AdherenceNow(state, activity, piece.start_ms, piece.end_ms, out_since_ms, impact_ms, due, next_ms)
 
 
 def _out_since(plan: Plan, timeline: AgentTimeline, now_ms: int) -> tuple[int, int]:

@@ -7,7 +7,13 @@ from service.domain.totals import Totals
 
 _BARE: Final = Reading(Totals(), login_seen=False)
 _NOW: Final = Reading(
-    Totals(), waiting=1, oldest_wait_ms=1, staff={"available": 1}, expected_wait_ms=1.0, login_seen=False, state_ms=1
+    Totals(),
+    waiting=1,
+    oldest_wait_ms=1,
+    staff=dict.fromkeys(("available", "scheduled", "absent"), 1),
+    expected_wait_ms=1.0,
+    login_seen=False,
+    state_ms=1,
 )
 
 

@@ -110,6 +110,11 @@ def _staff(state: str, chinese: str, help_: str) -> Kpi:
     return Kpi(f"agents_{state}", chinese, "count", QUEUE, "neither", help_, value)
 
 
+def _planned_staff(what: str, chinese: str, help_: str) -> Kpi:
+    help_ += " null where nobody has a schedule."
+    return Kpi(f"agents_{what}", chinese, "count", QUEUE, "neither", help_, lambda r: (r.staff or {}).get(what))
+
+
 def _longest(name: str, chinese: str, help_: str, attribute: str) -> Kpi:
     def value(r: Reading) -> float | None:
         longest = getattr(r.totals, attribute)
@@ -322,6 +327,8 @@ KPIS: Final[tuple[Kpi, ...]] = (
     _staff("on_contact", "通话座席", "Agents connected."),
     _staff("acw", "话后座席", "Agents in after-call work."),
     _staff("not_ready", "未就绪座席", "Agents not ready for the queue."),
+    _planned_staff("scheduled", "排班座席", "Agents who serve the queue and are scheduled for contacts now."),
+    _planned_staff("absent", "缺勤座席", "Of these, agents who are out of adherence beyond what is excused."),
 )  # fmt: skip
 
 KPIS_OF: Final[dict[Kind, tuple[Kpi, ...]]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor
-from typing import Any
+from typing import Any, Final
 
 from tests.oracle.agents import Agent
 from tests.oracle.house import Level
@@ -190,6 +190,14 @@ def shrinkage(by_reason: Mapping[str, int], kinds: Mapping[str, str], login_ms: 
     }
 
 
+UNSCHEDULED_NOW: Final[Figures] = {"agents_scheduled": None, "agents_absent": None}
+UNSCHEDULED: Final[Figures] = {
+    **dict.fromkeys(("scheduled_seconds", "exception_seconds", "excused_seconds", "scheduled_on_queue_seconds"), 0),
+    **dict.fromkeys(("adherence_ratio", "adherence_excused_ratio", "conformance_ratio")),
+}
+"""Of agents without a schedule and their queues, as all are here: tests/property/test_adherence.py has those with one."""
+
+
 def agent_figures(it: Happened, agent: Agent, since_ms: int, until_ms: int, kinds: Mapping[str, str]) -> Figures:
     """KPIs of an agent: what falls into the bucket, and the states in [since, until)."""
     spans = agent.spans(since_ms, until_ms)
@@ -201,11 +209,12 @@ def agent_figures(it: Happened, agent: Agent, since_ms: int, until_ms: int, kind
     busy = spent["reserved_seconds"] + spent["on_contact_seconds"] + spent["acw_state_seconds"]
     handled = sum(not stint.consult for stint in it.over)
     by_reason = not_ready(agent, since_ms, until_ms)
-    return leg_figures(it, False) | spent | shrinkage(by_reason, kinds, round(login * 1000)) | {
+    return leg_figures(it, False) | spent | UNSCHEDULED | shrinkage(by_reason, kinds, round(login * 1000)) | {
         "not_ready_seconds_by_reason": {reason: length / 1000 for reason, length in by_reason.items()},
         "answered": sum(not stint.missed for stint in it.rang),
         "transferred_in": sum(stint.transferred_in and not stint.consult for stint in it.over),
         "login_seconds": login if agent.own.seen else None,
+        "paid_seconds": login,
         "occupancy_ratio": ratio(busy, busy + spent["available_seconds"]),
         "utilisation_ratio": ratio(min(busy + spent["available_seconds"], login), login),
         "contacts_per_hour": ratio(handled * 3600, login),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from tests.oracle.agents import BUSY, Agent
 from tests.oracle.contacts import live, see_returns
-from tests.oracle.figures import Figures, Happened, agent_figures, happened, queue_figures
+from tests.oracle.figures import UNSCHEDULED_NOW, Figures, Happened, agent_figures, happened, queue_figures
 from tests.oracle.house import House, Level
 from tests.oracle.intake import Arrival, Own, take_in
 from tests.oracle.legs import Stint
@@ -102,6 +102,7 @@ class Floor:
             "oldest_wait_seconds": max(waits) / 1000 if waits else None,
             "expected_wait_seconds": self._expected(queues, len(waits), staff, now_ms),
             "agents_staffed": sum(staff.values()),
+            **UNSCHEDULED_NOW,
             **{"agents_" + name: staff[name] for name in STAFF.values()},
         }
 

@@ -1,7 +1,4 @@
-"""Rows about alerts and adherence: 31 to 33 and 40, and the alert's part of 13, 23 and 35.
-
-What row 33 says holds once a rule tells who is out of adherence; until then it fails, and must fail.
-"""
+"""Rows about alerts and adherence: 31 to 33 and 40, and the alert's part of 13, 23 and 35."""
 
 from __future__ import annotations
 
@@ -12,8 +9,6 @@ import pytest
 from service.config import Config
 from tests.pitfalls.scenes import HOUR_MS, MINUTE_MS, ask
 from tests.unit.api.floors import Centre
-
-adherence = pytest.mark.xfail(strict=True, reason="adherence: issue 5")
 
 
 async def alerts(centre: Centre, state: str = "firing") -> list[tuple[str, str]]:
@@ -95,7 +90,6 @@ async def test_row_32_which_states_fit_an_activity_is_configured() -> None:
     assert await offline_in_break({"states": {"break": ["not_ready"]}}) == 0
 
 
-@adherence
 async def test_row_33_a_late_schedule_recomputes_and_does_not_alert_again() -> None:
     centre = Centre()
     scheduled(centre, (0, 60, "work"))

@@ -15,7 +15,7 @@ from service.domain.view import add_open_state, queues_served
 from service.rollups import member_agents, member_queues
 from service.timetext import format_moment
 from tests.oracle import floor as oracle
-from tests.oracle.figures import Figures, queue_figures
+from tests.oracle.figures import UNSCHEDULED_NOW, Figures, queue_figures
 from tests.oracle.house import Level
 from tests.property.houses import TEAMS
 from tests.property.line import Line
@@ -185,7 +185,7 @@ class Comparison:
             names = [agent_id for agent_id, its in TEAMS.items() if its == team]
             shown = team_view(self.views, self.view, team, member_agents(self.state, team), (), None)
             staff = self.truth.team(names, self.now_ms)
-            present = {"agents_" + state: count for state, count in staff.items()}
+            present = {"agents_" + state: count for state, count in staff.items()} | UNSCHEDULED_NOW
             self._note_now(f"team {team}", shown["now"], present | {"agents_staffed": sum(staff.values())})
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.domain.calendar import Calendars
 from service.domain.events import Event
 from service.domain.settings import Floor
 from service.staff_index import StaffIndex
@@ -11,7 +12,7 @@ JOINED = [event("agent.queue_joined", 0, queue_id=queue) for queue in ("sales", 
 
 
 def index_after(*events: Event) -> StaffIndex:
-    index = StaffIndex(Floor())
+    index = StaffIndex(floor := Floor(), Calendars(floor))
     for agent in aggregate([*JOINED, *events]).scopes.agents.values():
         index.update(agent, ms(100))
     return index

@@ -25,7 +25,7 @@ PROMISED: dict[Kind, set[str]] = {
         service_level_short_positive_ratio service_level_genesys_ratio service_level_dequeued_ratio
         answer_ratio abandonment_ratio callback_ratio repeat_ratio fcr_ratio transfer_ratio
         agents_staffed agents_available
-        agents_reserved agents_on_contact agents_acw agents_not_ready""".split()  # noqa: SIM905
+        agents_reserved agents_on_contact agents_acw agents_not_ready agents_scheduled agents_absent""".split()  # noqa: SIM905
     ),
     "agent": set(
         """answered handled handled_contacts missed transferred_out transferred_in consulted conferenced holds
@@ -55,7 +55,8 @@ BUSY = Totals(
     },
 )  # fmt: skip
 NOW = Reading(
-    BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500, staff={"available": 2, "acw": 1}, state_ms=4_000,
+    BUSY, waiting=4, over_threshold=2, oldest_wait_ms=33_500,
+    staff={"available": 2, "acw": 1, "scheduled": 5, "absent": 2}, state_ms=4_000,
     reason_kinds={"sick": "external", "outbound": "productive"},
 )  # fmt: skip
 
@@ -116,6 +117,8 @@ def test_on_a_busy_floor_everything_is_defined_but_what_needs_a_moment(kind: Kin
         ("queue", "agents_staffed", 3),
         ("queue", "agents_available", 2),
         ("queue", "agents_on_contact", 0),
+        ("queue", "agents_scheduled", 5),
+        ("queue", "agents_absent", 2),
         ("agent", "occupancy_ratio", 20 / 24),
         ("agent", "utilisation_ratio", 24 / 25),
         ("agent", "contacts_per_hour", 80 * 3600 / 25_000),
