@@ -14,6 +14,7 @@ from service import (
     cli_rebuild,
     cli_report,
     cli_rules,
+    cli_schedule,
     cli_tokens,
     cli_top,
     cli_topics,
@@ -26,6 +27,7 @@ from service.simulate import cli as cli_simulate
 
 GROUPS = {
     "config": "check a configuration",
+    "schedule": "publish agents' schedules",
     "rules": "check and test alert rules",
     "topics": "create and describe the topics",
     "dead-letters": "show and replay what was rejected",
@@ -61,6 +63,7 @@ COMMANDS: tuple[Command, ...] = (
     *cli_rebuild.COMMANDS,
     *cli_config.COMMANDS,
     *cli_rules.COMMANDS,
+    *cli_schedule.COMMANDS,
     *cli_bench.COMMANDS,
 )
 

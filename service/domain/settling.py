@@ -112,7 +112,9 @@ class SettledFeed(StateFeed):
         calendar, timeline = agent.calendar, agent.timeline
         plan = agent.plan(calendar, self._floor.adherence)
         kept_ms = max(timeline.record.horizon_ms, self._reached_ms - PLANS_KEPT_MS)
-        starts = {start_ms for start_ms, kept in agent.intervals.items() if kept.common.adherence_ms}
+        starts = set()
+        if since_ms < agent.live.settled_ms:  # some may have sums that they are not to have any more
+            starts = {start_ms for start_ms, kept in agent.intervals.items() if kept.common.adherence_ms}
         if plan is not None:
             starts |= _starts_in(plan, agent, max(since_ms, kept_ms), until_ms)
         for start_ms in sorted(starts):

@@ -195,7 +195,7 @@ UNSCHEDULED: Final[Figures] = {
     **dict.fromkeys(("scheduled_seconds", "exception_seconds", "excused_seconds", "scheduled_on_queue_seconds"), 0),
     **dict.fromkeys(("adherence_ratio", "adherence_excused_ratio", "conformance_ratio")),
 }
-"""Of agents without a schedule and their queues, as all are here: tests/property/test_adherence.py has those with one."""
+"""Of agents without a schedule and their queues, as all are here; test_adherence.py has those with one."""
 
 
 def agent_figures(it: Happened, agent: Agent, since_ms: int, until_ms: int, kinds: Mapping[str, str]) -> Figures:
