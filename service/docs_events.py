@@ -146,7 +146,7 @@ def kpis_text() -> str:
         "together, and a correction takes a duration back.", "",
         "Reports, windows and intervals of agents and teams also have `not_ready_seconds_by_reason`, which adds up to",
         "`not_ready_seconds`; `unstated` stands for no reason. How a reason counts in the shrinkage ratios is said in",
-        "the configuration by `not_ready_reasons`. They take login time for paid time while no schedule is known; time",
+        "the configuration by `not_ready_reasons`. They take login time for paid time on days without a schedule; time",
         "not ready beyond it is left out, of external reasons first.", "",
         "`fcr_ratio` and `repeat_ratio` follow customers (`customer_ref`) through all queues: a contact counts in the",
         "queue it entered first, in the interval of its arrival, and may still change there when the customer comes",

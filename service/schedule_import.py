@@ -69,11 +69,12 @@ def _activity(row: dict[str, str | None], clock: Clock) -> tuple[str, Activity]:
         raise BadLine("agent_id has more than 256 characters")
     name = told["activity"]
     flags = {flag: _flag(flag, told.get(flag, "")) for flag in OPTIONAL}
+    start_ms, end_ms = clock.text_ms(told["start"]), clock.text_ms(told["end"])
     values = {
-        "start_ms": clock.text_ms(told["start"]), "end_ms": clock.text_ms(told["end"]), "activity": name,
-        "productive": name.lower() not in UNPRODUCTIVE, **{k: v for k, v in flags.items() if v is not None},
+        "start_ms": start_ms, "end_ms": end_ms, "activity": name, "productive": name.lower() not in UNPRODUCTIVE,
+        **{flag: value for flag, value in flags.items() if value is not None},
     }  # fmt: skip
-    if values["start_ms"] >= values["end_ms"]:
+    if start_ms >= end_ms:
         raise BadLine(f"it ends at {told['end']}, which is not after its start at {told['start']}")
     try:
         return told["agent_id"], msgspec.convert(values, type=Activity)

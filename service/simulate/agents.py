@@ -71,8 +71,9 @@ class Staff:
         for agent_id in label.agents:
             seat = self._seats[agent_id]
             seat.dark_until_ms = label.to_ms
-            state: Literal["offline", "not_ready"] = "offline" if label.site else "not_ready"
-            self.send_away(seat, Pause(state, "outage", label.to_ms - self.engine.now_ms), force=True)
+            away = label.site or label.kind == "absence"
+            state: Literal["offline", "not_ready"] = "offline" if away else "not_ready"
+            self.send_away(seat, Pause(state, label.kind, label.to_ms - self.engine.now_ms), force=True)
 
     def send_away(self, seat: Seat, pause: Pause, force: bool = False) -> None:
         """Pause the agent as soon as no contact is left; a pause already planned or running wins unless forced."""

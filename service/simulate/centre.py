@@ -66,7 +66,7 @@ class _Door:
 def _announce(engine: Engine, contacts: Contacts, injected: list[Label]) -> None:
     """Plan what the injected faults themselves do and say."""
     for label in injected:
-        if label.kind == "outage":
+        if label.kind in ("outage", "absence"):
             engine.at(label.from_ms, contacts.staff.drop_out, label)
         elif label.kind == "campaign":
             about = {"campaign_id": CAMPAIGN_ID, "department": "marketing", "audience_size": 20_000, "reviewed": True}

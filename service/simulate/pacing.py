@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from service.domain.business_events import Activity, SchedulePublished
+from service.domain.business_events import Activity, ScheduleChanged, SchedulePublished
 from service.domain.events import Event
 from service.simulate.scenarios import Label
 
@@ -16,7 +16,8 @@ _DURATIONS = ("wait_ms", "ring_ms", "talk_ms", "hold_ms", "acw_ms", "login_ms")
 class Pacing:
     """Simulated `from_ms` is `wall_ms` on the clock; from there `speed` simulated seconds pass in one.
 
-    At another speed than 1 every duration shrinks with it, so that times stay in order and none lies in the future.
+    At another speed than 1 every duration shrinks with it, so that times stay in order and none lies in the future; a
+    day's schedule becomes a change, since several simulated days may share a day of the clock.
     """
 
     from_ms: int
@@ -38,6 +39,8 @@ class Pacing:
                 changes[field] = int(value / self.speed)
         if isinstance(event, SchedulePublished):
             changes["intervals"] = [self._activity(activity) for activity in event.intervals]
+            if self.speed != 1:
+                return ScheduleChanged(**{**msgspec.structs.asdict(event), **changes})
         return msgspec.structs.replace(event, **changes)
 
     def label(self, label: Label) -> Label:

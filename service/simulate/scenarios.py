@@ -9,7 +9,7 @@ from service.simulate.options import MINUTE_MS, SimulationOptions
 if TYPE_CHECKING:
     from service.simulate.plan import Plan
 
-Kind = Literal["surge", "outage", "campaign", "fault", "snowball", "feed-loss"]
+Kind = Literal["surge", "outage", "campaign", "fault", "snowball", "feed-loss", "absence"]
 
 CAMPAIGN_ID: Final = "autumn"
 CAMPAIGN_DNIS: Final = "08005550100"
@@ -55,6 +55,8 @@ def labels_of(options: SimulationOptions, plan: "Plan") -> list[Label]:
                 Label("fault", from_ms, from_ms + 40 * MINUTE_MS, tuple(first_pool), volume_factor=2.5),
                 Label("snowball", from_ms, from_ms + 100 * MINUTE_MS, tuple(first_pool)),
             ]
+        case "absence":
+            return [_absence(plan, from_ms)]
         case "feed-loss":
             return [Label("feed-loss", from_ms, from_ms + 12 * MINUTE_MS)]
 
@@ -70,6 +72,14 @@ def _outage(options: SimulationOptions, plan: "Plan", from_ms: int) -> Label:
     gone = tuple(agent for place, agent in enumerate(mates) if place % 5 < 3)
     queues = tuple(queue.queue_id for queue in plan.queues if queue.pool == 0)
     return Label("outage", from_ms, from_ms + 30 * MINUTE_MS, queues, gone)
+
+
+def _absence(plan: "Plan", from_ms: int) -> Label:
+    """Two of five agents of the first pool are away for three hours, whatever their schedule says."""
+    mates = [agent.agent_id for agent in plan.agents if agent.pool == 0]
+    gone = tuple(agent for place, agent in enumerate(mates) if place % 5 < 2)
+    queues = tuple(queue.queue_id for queue in plan.queues if queue.pool == 0)
+    return Label("absence", from_ms, from_ms + 180 * MINUTE_MS, queues, gone)
 
 
 def volume_factor(labels: Iterable[Label], at_ms: int) -> float:

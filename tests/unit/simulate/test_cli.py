@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.config import load_config
-from service.domain.business_events import Activity, SchedulePublished
+from service.domain.business_events import Activity, ScheduleChanged, SchedulePublished
 from service.domain.codec import decode_event
 from service.domain.events import LegEnded
 from service.errors import UsageError
@@ -81,8 +81,9 @@ def test_at_double_speed_durations_halve_with_the_times() -> None:
         intervals=[Activity(start_ms=2_000, end_ms=4_000, activity="work")],
     )
     shifted = pacing.shifted(plan)
-    assert isinstance(shifted, SchedulePublished)
+    assert isinstance(shifted, ScheduleChanged)  # the days of a fast run share one day of the clock
     assert (shifted.intervals[0].start_ms, shifted.intervals[0].end_ms) == (50_500, 51_500)
+    assert isinstance(Pacing(from_ms=1_000, wall_ms=50_000, speed=1).shifted(plan), SchedulePublished)
 
 
 def test_the_sample_configuration_is_current_and_valid() -> None:

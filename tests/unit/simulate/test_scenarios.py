@@ -6,6 +6,10 @@ import pytest
 
 from service.domain.business_events import CampaignAnnounced, CampaignStarted, IncidentClosed, IncidentOpened
 from service.domain.events import AgentStateChanged, ContactStarted, LegAlerting
+from service.domain.settings import Floor
+from service.recordings import Recording
+from service.report import build_report
+from service.report_options import ReportOptions
 from service.simulate.centre import labels
 from service.simulate.options import HOUR_MS, MINUTE_MS, Scenario, SimulationOptions
 from service.simulate.scenarios import Label
@@ -77,7 +81,20 @@ def test_a_feed_loss_withholds_a_stretch_and_leaves_a_gap_in_the_numbers() -> No
     assert sum(later - earlier > 1 for earlier, later in zip(seqs, seqs[1:], strict=False)) == 1
 
 
-@pytest.mark.parametrize("scenario", ["surge", "outage", "campaign", "snowball"])
+def test_in_an_absence_some_agents_are_not_where_their_schedule_wants_them() -> None:
+    options, (label,) = _day_of("absence")
+    _nobody_gone_is_offered_anything(options, label)
+    reported = build_report(
+        Recording(list(day(options))), Floor(), ReportOptions("UTC", from_ms=label.from_ms, to_ms=label.to_ms)
+    )["agents"]
+    due = [name for name in label.agents if reported[name]["total"]["scheduled_seconds"] > HOUR_MS / 1000]
+    assert len(due) >= 5
+    assert all(reported[name]["total"]["adherence_ratio"] < 0.2 for name in due)
+    others = [row["total"]["adherence_ratio"] for name, row in reported.items() if name not in label.agents]
+    assert min(ratio for ratio in others if ratio is not None) > 0.7
+
+
+@pytest.mark.parametrize("scenario", ["surge", "outage", "campaign", "snowball", "absence"])
 def test_before_the_scenario_begins_the_day_is_the_calm_one(scenario: Scenario) -> None:
     options, injected = _day_of(scenario)
     until_ms = injected[0].from_ms - 2 * HOUR_MS  # a campaign is announced two hours before
@@ -109,7 +126,7 @@ def _nobody_gone_is_offered_anything(options: SimulationOptions, label: Label) -
     gone = {
         e.agent_id: e.occurred_at_ms
         for e in day(options)
-        if isinstance(e, AgentStateChanged) and e.reason == "outage" and label.covers(e.occurred_at_ms)
+        if isinstance(e, AgentStateChanged) and e.reason == label.kind and label.covers(e.occurred_at_ms)
     }
     assert gone and set(gone) <= set(label.agents)
     for event in day(options):
