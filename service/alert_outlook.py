@@ -79,7 +79,7 @@ class AlertOutlook:
             span_ms=until_ms - since_ms,
             volume=Compared(self.offered(queue_id, since_ms, until_ms), float(totals.offered)),
             aht_ms=Compared(_mean([(expected.aht_ms, share) for expected, share in parts]), aht_ms(totals)),
-            heads=Heads(required, None, present),
+            heads=Heads(required, staff.get("scheduled"), present),
             patience_ms=_mean([(expected.patience_ms, share) for expected, share in parts]),
         )
         return split_gap(gap, conditions, level)

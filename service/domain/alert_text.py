@@ -40,11 +40,11 @@ def describe(rule: Rule, alert: Alert) -> str:
 
 
 def shown(kpi: str | None, value: float | None) -> str:
-    """A KPI's value for people, in the unit that its name ends with."""
+    """A KPI's value for people, in the unit that its name begins or ends with."""
     if value is None:
         return "unknown"
     if kpi is not None and kpi.endswith("_ratio"):
         return f"{value * 100:.1f} %"
-    if kpi is not None and kpi.endswith("_seconds") and value >= 120:
+    if kpi is not None and (kpi.endswith("_seconds") or kpi.startswith("seconds_")) and value >= 120:
         return f"{value / 60:.0f} min"
     return f"{value:.4g}"

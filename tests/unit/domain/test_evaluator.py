@@ -9,7 +9,7 @@ import pytest
 
 from service.domain import evaluator
 from service.domain.alert_record import Acknowledged, Alert, CausePart, fingerprint_of
-from service.domain.alert_text import describe, link_of
+from service.domain.alert_text import describe, link_of, shown
 from service.domain.evaluator import Evaluator
 from service.domain.rules import AllOf, Condition, Level, Measured, Own, Rule, Selector
 
@@ -334,6 +334,17 @@ def test_a_pending_alert_that_comes_to_nothing_is_told_as_gone() -> None:
 )  # fmt: skip
 def test_an_alert_links_to_where_its_scope_is_shown(scope: str, link: str) -> None:
     assert link_of(scope) == link
+
+
+@pytest.mark.parametrize(
+    ("kpi", "value", "text"),
+    [
+        ("oldest_wait_seconds", 90, "90"), ("oldest_wait_seconds", 300, "5 min"), ("seconds_acw", 720, "12 min"),
+        ("answer_ratio", 0.5, "50.0 %"), ("waiting", 300, "300"), ("waiting", None, "unknown"),
+    ],
+)  # fmt: skip
+def test_a_value_is_told_in_the_unit_of_its_name(kpi: str, value: float | None, text: str) -> None:
+    assert shown(kpi, value) == text
 
 
 def test_without_a_sentence_of_its_own_a_rule_says_what_it_compared() -> None:
