@@ -1,12 +1,12 @@
 """Prometheus metrics from the floor's state, computed when scraped, with the event loop left free in between."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final, TypeVar
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from api.exposition import content_type_for, written
 from api.sources import source_totals
 from api.views import Views
 from service.domain.errors import (
@@ -20,7 +20,7 @@ from service.domain.errors import (
     UNCORRECTED,
     UNMATCHED,
 )
-from service.domain.kpi_times import NOW_KPIS
+from service.domain.kpi_times import BOTH_WINDOWS, NOW_KPIS, QUEUE_GAUGES
 from service.domain.kpis import KPIS_OF, STAFF_STATES, Kpi
 from service.domain.scopes import HISTOGRAM_EDGES_MS, QueueScope
 from service.domain.totals import COUNTERS
@@ -30,14 +30,18 @@ from service.floor_state import FloorState
 
 F = TypeVar("F", bound=Metric)
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-WINDOWS: Final = ("15m", "day")
 AGENT_WINDOWS: Final = ("day",)
 SCOPES_A_TURN: Final = 10
 QUEUE_COUNTS: Final = tuple(kpi for kpi in KPIS_OF["queue"] if kpi.unit == "count" and kpi.name in COUNTERS)
 _BY_STATE: Final = tuple(f"agents_{state}" for state in (*STAFF_STATES, "staffed"))
 QUEUE_NOW: Final = tuple(k for k in NOW_KPIS["queue"] if k.exported and k.name not in _BY_STATE)
 QUEUE_LABELS: Final = ("queue", "site", "channel")
+EXPORTED_EDGES_MS: Final = {
+    "wait": tuple(1000 * s for s in (10, 20, 30, 60, 120, 300, 900)),
+    "handle": tuple(1000 * s for s in (60, 120, 180, 300, 600, 1200, 3600)),
+}
+"""Of the edges that are counted, those that are shown: each costs a series a queue."""
+
 AGENT_LABELS: Final = ("agent", "team")
 FINDING_NAMES: Final = {
     LATE: ("late", "Events too late to count."),
@@ -52,12 +56,11 @@ FINDING_NAMES: Final = {
 }
 
 
-def _windowed(kpis: Sequence[Kpi], now: Sequence[Kpi]) -> tuple[Kpi, ...]:
-    return tuple(kpi for kpi in kpis if kpi.exported and kpi not in now)
-
-
-QUEUE_WINDOWED: Final = _windowed(KPIS_OF["queue"], NOW_KPIS["queue"])
-AGENT_WINDOWED: Final = _windowed(KPIS_OF["agent"], NOW_KPIS["agent"])
+QUEUE_WINDOWED: Final = {
+    window: tuple(kpi for kpi in KPIS_OF["queue"] if window in QUEUE_GAUGES.get(kpi.name, ()))
+    for window in BOTH_WINDOWS
+}
+AGENT_WINDOWED: Final = tuple(k for k in KPIS_OF["agent"] if k.exported and k not in NOW_KPIS["agent"])
 
 
 class Peaks:
@@ -81,7 +84,7 @@ class Peaks:
 
 
 class Families:
-    """Metric families of one scrape, made when first used; a registry's collector."""
+    """Metric families of one scrape, made when first used."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, type[Metric]], Metric] = {}
@@ -109,17 +112,6 @@ class Families:
         yield from self._made.values()
 
 
-class _One:
-    """A collector of one family, so that a long exposition can be written family by family."""
-
-    def __init__(self, family: Metric) -> None:
-        self._family = family
-
-    def collect(self) -> Iterator[Metric]:
-        """The family."""
-        yield self._family
-
-
 class FloorMetrics:
     """What /metrics shows. Values that are undefined have no sample."""
 
@@ -128,16 +120,14 @@ class FloorMetrics:
         self._state = views.state
         self._peaks = Peaks(views.state)
 
-    async def exposition(self, agents: bool) -> bytes:
-        """The text of one scrape; `agents`: with series of each agent."""
+    async def exposition(self, agents: bool, accept: str = "") -> tuple[AsyncIterator[bytes], str]:
+        """The text of one scrape in parts, and its content type: OpenMetrics where `accept` asks for it.
+
+        `agents`: with series of each agent.
+        """
+        content_type = content_type_for(accept)
         families = await self.families(agents)
-        parts: list[bytes] = []
-        for family in families.collect():
-            registry = CollectorRegistry()
-            registry.register(_One(family))
-            parts.append(generate_latest(registry))
-            await asyncio.sleep(0)
-        return b"".join(parts)
+        return written(families.collect(), content_type), content_type
 
     async def families(self, agents: bool) -> Families:
         """All families with their samples."""
@@ -167,11 +157,11 @@ class FloorMetrics:
         for kpi in QUEUE_COUNTS:
             value = self._peaks.highest((queue.scope, kpi.name), getattr(queue.live.lifetime, kpi.name))
             families.counter(f"floorwalker_queue_{kpi.name}", kpi.help, QUEUE_LABELS).add_metric(labels, value)
-        shown = self._views.queue(view, queue, WINDOWS)
+        shown = self._views.queue(view, queue, BOTH_WINDOWS)
         for kpi in QUEUE_NOW:
             self._gauge(families, f"queue_{kpi.name}", kpi, QUEUE_LABELS, labels, shown["now"][kpi.name])
         for window, values in shown["windows"].items():
-            for kpi in QUEUE_WINDOWED:
+            for kpi in QUEUE_WINDOWED[window]:
                 where = [*labels, window]
                 self._gauge(families, f"queue_{kpi.name}", kpi, (*QUEUE_LABELS, "window"), where, values[kpi.name])
         staff = self._state.staff.of_queue(queue.queue_id)
@@ -197,7 +187,8 @@ class FloorMetrics:
             for edge_ms in (*HISTOGRAM_EDGES_MS, -1):
                 total += counts.get(edge_ms, 0)
                 edge = "+Inf" if edge_ms < 0 else str(edge_ms / 1000)
-                buckets.append((edge, self._peaks.highest((queue.scope, name, edge), total)))
+                if edge_ms < 0 or edge_ms in EXPORTED_EDGES_MS[name]:
+                    buckets.append((edge, self._peaks.highest((queue.scope, name, edge), total)))
             seconds = self._peaks.highest((queue.scope, name, "sum"), sum_ms / 1000)
             family = families.histogram(f"floorwalker_queue_{name}_seconds", help_, QUEUE_LABELS)
             family.add_metric(labels, buckets, seconds)

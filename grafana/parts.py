@@ -87,7 +87,7 @@ QUEUES: Final = table_of(
         ("service_level_ratio", "15m"),
         ("waiting", None),
         ("oldest_wait_seconds", None),
-        ("expected_wait_seconds", "15m"),
+        ("expected_wait_seconds", None),
         ("offered", "day"),
         ("answered", "day"),
         ("abandonment_ratio", "day"),

@@ -1,10 +1,10 @@
 """Prometheus."""
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from api.context import Context
-from api.metrics import CONTENT_TYPE, FloorMetrics
+from api.metrics import FloorMetrics
 from api.security import grant_of
 
 
@@ -16,6 +16,7 @@ def router(context: Context) -> APIRouter:
     @routes.get("/metrics", summary="Prometheus metrics of queues, sources and the feed")
     async def exposition(request: Request) -> Response:
         agents = context.settings.agent_series and grant_of(request).may("agents")
-        return Response(await metrics.exposition(agents), media_type=CONTENT_TYPE)
+        parts, content_type = await metrics.exposition(agents, request.headers.get("accept", ""))
+        return StreamingResponse(parts, headers={"Content-Type": content_type, "Vary": "Accept"})
 
     return routes

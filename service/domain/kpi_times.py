@@ -28,3 +28,22 @@ NOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
 WINDOW_KPIS: Final[dict[Kind, tuple[Kpi, ...]]] = {
     kind: tuple(kpi for kpi in kpis if not _is_now(kpi)) for kind, kpis in KPIS_OF.items()
 }
+
+BOTH_WINDOWS: Final = ("15m", "day")
+QUEUE_GAUGES: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        ("offered", "answered", "abandoned", "answered_in_threshold", "asa_seconds", "wait_p90_seconds", "aht_seconds",
+         "service_level_ratio", "answer_ratio", "abandonment_ratio"),
+        BOTH_WINDOWS,
+    ),
+    **dict.fromkeys(("missed", "average_talk_seconds", "average_acw_seconds"), ("15m",)),
+    **dict.fromkeys(
+        ("max_wait_seconds", "average_abandon_seconds", "wait_p95_seconds", "callback_ratio", "transfer_ratio",
+         "repeat_ratio", "fcr_ratio"),
+        ("day",),
+    ),
+}  # fmt: skip
+"""The windows in which Prometheus has a gauge of a queue's KPI: 80 series a queue are the budget, histograms and all.
+
+Of the counts that are missing here it has counters; of the other KPIs the API has every window.
+"""

@@ -52,8 +52,16 @@ def served() -> set[str]:
     centre.agent_state("1001", "ready")
     centre.flush()
     centre.state.feed.lag_records["cti.state", 0] = 0
-    text = asyncio.run(FloorMetrics(Views(centre.state)).exposition(agents=True)).decode()
-    return {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    return asyncio.run(_scraped(centre))
+
+
+async def _scraped(centre: Centre) -> set[str]:
+    """The names, those in windows as NAME/WINDOW as well."""
+    parts, _ = await FloorMetrics(Views(centre.state)).exposition(agents=True)
+    families = text_string_to_metric_families(b"".join([part async for part in parts]).decode())
+    samples = [sample for family in families for sample in family.samples]
+    in_windows = {f"{sample.name}/{sample.labels['window']}" for sample in samples if "window" in sample.labels}
+    return {sample.name for sample in samples} | in_windows
 
 
 def test_the_files_are_what_the_registry_gives_today() -> None:
@@ -76,6 +84,8 @@ def test_a_dashboard_is_one_by_grafanas_own_types(name: str, board: dict[str, An
 def test_every_query_asks_for_series_that_exist(name: str, board: dict[str, Any], served: set[str]) -> None:
     asked = {found for expr in expressions(board) for found in re.findall(r"floorwalker_[a-z0-9_]+", expr)}
     assert asked and asked <= served | OTHERS
+    windowed = re.findall(r'(floorwalker_\w+)\{[^}]*?window="(\w+)"', " ".join(expressions(board)))
+    assert {f"{series}/{window}" for series, window in windowed} <= served
 
 
 @pytest.mark.parametrize(("name", "board"), boards(), ids=[name for name, _ in boards()])

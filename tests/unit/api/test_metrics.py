@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.metrics import EXPORTED_EDGES_MS, QUEUE_COUNTS, QUEUE_NOW, QUEUE_WINDOWED
 from api.settings import ApiSettings
+from service.domain.kpi_times import QUEUE_GAUGES, WINDOW_KPIS
+from service.domain.kpis import STAFF_STATES
+from service.domain.scopes import HISTOGRAM_EDGES_MS
 from tests.unit.api.floors import ODD_ID, Centre, get
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -120,3 +126,54 @@ async def test_agents_have_series_only_where_switched_on(centre: Centre) -> None
     assert value(found, "agent_handled", **ann, window="day") == 1
     assert value(found, "agent_state", **ann, state="on_contact") == 1
     assert value(found, "agent_aht_seconds", **ann, window="day") == 100
+
+
+OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;version=0.0.4;q=0.5"}
+
+
+async def test_open_metrics_says_the_same_to_who_asks_for_it(centre: Centre) -> None:
+    app = centre.app(ApiSettings(agent_series=True))
+    answer = await get(app, "/metrics", OPEN_METRICS)
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.headers["vary"].startswith("Accept")
+    assert answer.text.endswith("# EOF\n")
+    families = list(open_metrics_families(answer.text))  # a strict reader: it refuses a name that comes twice
+    found = {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+    assert found == samples_of((await get(app, "/metrics")).text)
+    assert {family.name: family.type for family in families}["floorwalker_queue_missed_total"] == "unknown"
+    assert {family.name: family.type for family in families}["floorwalker_queue_holds"] == "counter"
+
+
+@pytest.mark.parametrize("accept", [{}, OPEN_METRICS])
+async def test_a_scrape_is_compressed_for_who_can_read_it(centre: Centre, accept: dict[str, str]) -> None:
+    plain = await get(centre.app(), "/metrics", {**accept, "Accept-Encoding": "identity"})
+    packed = await get(centre.app(), "/metrics", {**accept, "Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.text == plain.text
+
+
+async def test_label_values_that_need_it_are_escaped(centre: Centre) -> None:
+    odd = 'back\\slash "quoted"\nnew line'
+    centre.call("odd", odd)
+    centre.flush()
+    labels = {"queue": odd, "site": "berlin", "channel": "voice"}
+    assert value(await scrape(centre), "queue_offered_total", **labels) == 1
+    text = (await get(centre.app(), "/metrics", OPEN_METRICS)).text
+    assert any(s.labels.get("queue") == odd for family in open_metrics_families(text) for s in family.samples)
+
+
+async def test_a_queue_has_at_most_80_series_whatever_happens_in_it() -> None:
+    centre = Centre()
+    gauges = sum(map(len, QUEUE_WINDOWED.values()))
+    histograms = sum(len(edges) + len(("+Inf", "sum", "count")) for edges in EXPORTED_EDGES_MS.values())
+    assert len(QUEUE_COUNTS) + len(QUEUE_NOW) + gauges + histograms + len(STAFF_STATES) <= 80
+    centre.queued("c1")
+    centre.flush()
+    found = [key for key in await scrape(centre) if ("queue", "sales") in key[1]]
+    assert len(found) <= 80
+
+
+def test_every_gauge_of_a_window_is_a_kpi_and_every_shown_edge_is_counted() -> None:
+    assert QUEUE_GAUGES.keys() <= {kpi.name for kpi in WINDOW_KPIS["queue"]}
+    assert all(set(edges) <= set(HISTOGRAM_EDGES_MS) for edges in EXPORTED_EDGES_MS.values())
