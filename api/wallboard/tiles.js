@@ -104,7 +104,9 @@ export function order() {
     name: (one, other) => one.queue.name.localeCompare(other.queue.name),
     worst: (one, other) => Math.round((other.gap - one.gap) * 100) || one.queue.name.localeCompare(other.queue.name),
   }[choice.sort];
-  found.sort(by).forEach((tile, place) => { tile.element.style.order = place; });
+  const elements = found.sort(by).map((tile) => tile.element);
+  const present = [...board.children].filter((element) => !element.hidden);
+  if (elements.some((element, place) => element !== present[place])) board.append(...elements);
   document.getElementById("empty").hidden = found.length > 0 || choice.view !== "queues" || tiles.size === 0;
 }
 
