@@ -27,7 +27,7 @@ OURS = sorted(name for name, service in SERVICES.items() if service["image"].sta
 # of the Compose specification, those used here: a misspelt key is silently of no effect in some versions
 SERVICE_KEYS = {
     "image", "build", "environment", "volumes", "read_only", "tmpfs", "cap_drop", "security_opt", "init", "command",
-    "depends_on", "healthcheck", "restart", "ports", "profiles", "stop_grace_period", "secrets",
+    "depends_on", "healthcheck", "restart", "ports", "profiles", "stop_grace_period", "secrets", "deploy",
 }  # fmt: skip
 HEALTH_KEYS = {"test", "interval", "timeout", "retries", "start_period", "disable"}
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
@@ -77,6 +77,12 @@ def test_our_image_has_the_version_of_the_project() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_ports_are_open_to_this_machine_only(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+def test_one_of_two_workers_and_one_of_two_replicas_of_the_api_may_go() -> None:
+    assert all(SERVICES[name]["deploy"] == {"replicas": 2} for name in ("worker", "api"))
+    first, last = map(int, SERVICES["api"]["ports"][0].split(":")[1].split("-"))
+    assert last - first + 1 == 2, "each replica needs a port of its own"
 
 
 @pytest.mark.parametrize("name", SERVICES)

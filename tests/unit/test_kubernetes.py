@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from api.settings import ApiSettings
 from service.cli import build_parser
 from service.config import load_config
 from service.main import COMMANDS, GROUPS
@@ -55,7 +56,7 @@ def test_the_command_is_one_of_the_program(name: str) -> None:
 def test_every_variable_is_a_setting(name: str) -> None:
     (container,) = pod_of(name)["containers"]
     names = {variable["name"].removeprefix(PREFIX).lower() for variable in container["env"]} - {"config"}
-    assert names <= ProcessSettings.model_fields.keys()
+    assert names <= ProcessSettings.model_fields.keys() | ApiSettings.model_fields.keys()
 
 
 @each_deployment
