@@ -20,6 +20,7 @@ from streams.aggregate import Aggregate
 from streams.batch_app import FloorwalkerApp
 from streams.correlate import Correlate
 from streams.crash import crash_on_error
+from streams.lag import LagCollector, lags_of
 from streams.misrouted import EVENTS
 from streams.router import FACTS
 from streams.synthetic import at_home
@@ -99,6 +100,7 @@ def add_processors(
     aggregate = Aggregate(app, state, partitions, telemetry)
     app.agent(_raw_topic(app, FACTS), name="aggregate")(crash_on_error(aggregate.run))
     add_watch(app, contacts, state, partitions)
+    telemetry.registry.register(LagCollector(partial(lags_of, app, {EVENTS: contacts, FACTS: state})))
     for topic, adapter in native.items():
         add_decode(app, topic, adapter, telemetry, customer_keys)
 

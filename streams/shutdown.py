@@ -28,6 +28,11 @@ class BoundedWorker(Worker):
     app: FloorwalkerApp
     _deadline: threading.Timer | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Without Faust's spinner: where its output cannot be written, as on a full disk, the worker would end."""
+        super().__init__(*args, **kwargs)
+        self.spinner = None
+
     def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
         """Without Faust's spinner, for which every library's debug messages would be made where only warnings are asked
         for.

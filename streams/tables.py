@@ -68,6 +68,10 @@ class BatchTable(Table[bytes, bytes], Generic[S]):
         """Partitions held now and recovered."""
         return set(self._writers)
 
+    def loaded(self, partition: int) -> int:
+        """The offset up to which a partition's changelog is in its store."""
+        return self._applied.get(partition, 0)
+
     def store(self, partition: int) -> S:
         """The store of an assigned partition. Raises KeyError for any other."""
         return self._stores[partition]

@@ -192,6 +192,14 @@ class Consumer(driver.Consumer):
         await self.seek_wait({tp: offset})
         self._thread.wake()
 
+    def known_end(self, tp: TP) -> int | None:
+        """Where the partition ended at the last fetch; None if it is not ours or was not fetched. From any thread."""
+        consumer = self._thread._consumer
+        if consumer is None or tp not in consumer.assignment():
+            return None
+        end: int | None = consumer.highwater(tp)
+        return end
+
     def discard(self, message: Message) -> None:
         """Give up a delivered batch that will come again: do not wait for it, do not commit it."""
         self._unacked_messages.discard(message)

@@ -12,15 +12,11 @@ from pathlib import Path
 import pytest
 
 from service.embedded import EmbeddedBroker
-from tests.support.mornings import CONFIG, Event, record, recording, simulated
+from tests.support.mornings import CONFIG, Event, named, record, recording, simulated
 from tests.support.stream_run import StreamRun
 
 SEEDS = range(5)
 ARRIVAL_SPREAD_MS = 10_000
-ID_FIELDS = (
-    "event_id", "source", "contact_id", "visit_id", "leg_id", "agent_id", "queue_id", "to_queue_id", "from_queue_id",
-    "parent_contact_id", "customer_ref",
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -49,14 +45,6 @@ async def test_a_recording_that_is_fed_twice_counts_once(
         counts = run.feed.counts()
         contacts_again = sum(1 for event in morning if "contact_id" in event)
         assert counts["duplicates"] + counts["late"] >= contacts_again
-
-
-def named(event: Event, name: str) -> Event:
-    """The event in a world of its own: every id begins with the name."""
-    changed = {field: f"{name}-{event[field]}" for field in ID_FIELDS if field in event}
-    if "queues" in event:
-        changed["queues"] = [f"{name}-{queue}" for queue in event["queues"]]
-    return event | changed
 
 
 def shuffled(events: list[Event], seed: int) -> list[tuple[float, Event]]:

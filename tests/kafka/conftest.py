@@ -7,6 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.apache_kafka import KafkaProcess, KafkaUnavailable
+from tests.support.crash_run import HEADING, ROWS
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the crash runs."""
+    if ROWS:
+        terminalreporter.write_sep("=", "faults injected and what became of the events")
+        terminalreporter.write_line("\n".join([HEADING, *map(str, ROWS)]))
 
 
 @pytest.fixture(scope="session")

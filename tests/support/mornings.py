@@ -15,6 +15,11 @@ CONFIG = ROOT / "tests" / "golden" / "reports" / "canonical.yaml"
 
 Event = dict[str, Any]
 
+ID_FIELDS = (
+    "event_id", "source", "contact_id", "visit_id", "leg_id", "agent_id", "queue_id", "to_queue_id", "from_queue_id",
+    "parent_contact_id", "customer_ref",
+)  # fmt: skip
+
 
 def simulated(seed: int = 7, *, contacts_per_hour: int = 80) -> list[Event]:
     """With logins, pauses, holds, after-call work, transfers and callbacks."""
@@ -22,6 +27,14 @@ def simulated(seed: int = 7, *, contacts_per_hour: int = 80) -> list[Event]:
     command += [str(contacts_per_hour), "--seed", str(seed), "--start", "2025-11-17T08:00", "--duration", "3h"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def named(event: Event, name: str) -> Event:
+    """The event in a world of its own: every id begins with the name."""
+    changed: Event = {field: f"{name}-{event[field]}" for field in ID_FIELDS if field in event}
+    if "queues" in event:
+        changed["queues"] = [f"{name}-{queue}" for queue in event["queues"]]
+    return event | changed
 
 
 def record(event: Event) -> Record:

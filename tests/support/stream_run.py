@@ -76,6 +76,8 @@ class StreamRun:
         self.config = config
         self.folder = folder
         self.embedded = embedded
+        self.replication = 1
+        self.worker_bootstrap: str | None = None  # where workers find the broker, if not where all others do
         self.partitions = partitions
         self.sent = 0
         self.feed = FeedTail(bootstrap)
@@ -84,7 +86,7 @@ class StreamRun:
         self._started = 0
 
     async def __aenter__(self) -> Self:
-        create_topics(self.bootstrap, self.partitions, 1)
+        create_topics(self.bootstrap, self.partitions, self.replication)
         await self.feed.start()
         return self
 
@@ -103,7 +105,7 @@ class StreamRun:
         """
         self._started += 1
         name = f"worker-{self._started}"
-        arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config)]
+        arguments = ["--bootstrap", self.worker_bootstrap or self.bootstrap, "--config", str(self.config)]
         arguments += ["--data-dir", str(self.folder / name), "--session-timeout-seconds", "2"]
         if self.embedded:
             arguments.append("--embedded")
