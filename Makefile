@@ -31,8 +31,8 @@ test-quick: $(VENV)/.installed-dev ## Run the tests that need neither broker nor
 test-long: $(VENV)/.installed-dev ## Try the laws on a hundred times as many logs, others every time (an hour or two)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 tests/property
 
-crash: $(VENV)/.installed-dev ## Run the long tests of failures, on both brokers: some minutes
-	$(BIN)/python -m pytest -m crash $(SERIAL)
+crash: $(VENV)/.installed-dev ## Run the long tests of failures and print their table: half an hour and more
+	$(BIN)/python -m pytest -m crash -s tests
 
 lint: $(VENV)/.installed-dev ## Check style, types and import directions
 	$(BIN)/ruff check .

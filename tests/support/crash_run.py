@@ -89,7 +89,7 @@ class CrashRun:
         row = self.row
         row.sent, row.applied, row.different = self.run.sent, self.run.feed.taken, len(wrong)
         ROWS.append(row)
-        assert wrong == [], self.run.logs()
+        assert wrong == [], "\n".join([*wrong, self.run.logs()])
         assert row.fallen == []
         assert row.scrapes > 0
         assert row.applied >= row.sent == len(self._events)
