@@ -31,7 +31,7 @@ test-quick: $(VENV)/.installed-dev ## Run the tests that need neither broker nor
 test-long: $(VENV)/.installed-dev ## Try the laws on a hundred times as many logs, others every time (an hour or two)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 tests/property
 
-crash: $(VENV)/.installed-dev ## Run the long tests of failures and print their table: half an hour and more
+crash: $(VENV)/.installed-dev ## Run the long tests of failures and print their table: some minutes
 	$(BIN)/python -m pytest -m crash -s tests
 
 lint: $(VENV)/.installed-dev ## Check style, types and import directions

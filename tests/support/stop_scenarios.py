@@ -21,6 +21,7 @@ STOP_LIMIT_S = 10.0
 """A promise: container platforms kill after it."""
 
 STEP_S = 0.05
+AT_ONCE = 1000
 
 
 class Load:
@@ -30,6 +31,7 @@ class Load:
         self._run = run
         self._records: list[Record] = [record(event) for event in events]
         self._step = max(1, round(per_second * STEP_S))
+        self._pause_s = self._step / per_second
         self._sent: deque[tuple[int, float]] = deque()
         self.hurry = asyncio.Event()
         self.worst_s = 0.0
@@ -38,13 +40,15 @@ class Load:
         """Send everything; from `hurry` on, at once."""
         bootstrap, idempotent = self._run.bootstrap, not self._run.embedded
         async with AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=idempotent, acks="all") as producer:
-            for base in range(0, len(self._records), self._step):
-                part = self._records[base : base + self._step]
-                self._sent.append((base + len(part), time.monotonic()))
+            base = 0
+            while base < len(self._records):
+                part = self._records[base : base + (AT_ONCE if self.hurry.is_set() else self._step)]
+                base += len(part)
+                self._sent.append((base, time.monotonic()))
                 self._run.sent += len(part)
                 await asyncio.gather(*[await producer.send(EVENTS, value, key) for key, value in part])
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.hurry.wait(), STEP_S)
+                    await asyncio.wait_for(self.hurry.wait(), self._pause_s)
 
     async def watch(self) -> None:
         """Read the feed until `hurry`, and keep the worst age."""

@@ -76,8 +76,6 @@ class StreamRun:
         self.config = config
         self.folder = folder
         self.embedded = embedded
-        self.replication = 1
-        self.worker_bootstrap: str | None = None  # where workers find the broker, if not where all others do
         self.partitions = partitions
         self.sent = 0
         self.feed = FeedTail(bootstrap)
@@ -86,7 +84,7 @@ class StreamRun:
         self._started = 0
 
     async def __aenter__(self) -> Self:
-        create_topics(self.bootstrap, self.partitions, self.replication)
+        create_topics(self.bootstrap, self.partitions, 1)
         await self.feed.start()
         return self
 
@@ -105,7 +103,7 @@ class StreamRun:
         """
         self._started += 1
         name = f"worker-{self._started}"
-        arguments = ["--bootstrap", self.worker_bootstrap or self.bootstrap, "--config", str(self.config)]
+        arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config)]
         arguments += ["--data-dir", str(self.folder / name), "--session-timeout-seconds", "2"]
         if self.embedded:
             arguments.append("--embedded")
