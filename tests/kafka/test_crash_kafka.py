@@ -7,20 +7,29 @@ the same events in one process, and no exported counter has ever fallen.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from kafka import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
+from service.topic_reading import reading, until_the_end
+from service.topics import connected_admin
 from tests.support.apache_kafka import KafkaProcess, KafkaUnavailable
 from tests.support.crash_run import CrashRun
+from tests.support.detour import Detour
 from tests.support.mornings import CONFIG, Event, simulated
+from tests.support.rebuild_scenarios import latest
 from tests.support.stop_scenarios import stop
 from tests.support.stream_run import StreamRun
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
 
 PER_SECOND = 12
+LONGER_THAN_THE_SESSION_S = 6.0
 PARTITIONS = 3
 
 
@@ -83,6 +92,90 @@ async def moves_again(crash: CrashRun, within_s: float = 120.0) -> None:
         except AssertionError:
             if asyncio.get_running_loop().time() > deadline:
                 raise
+
+
+async def test_a_worker_frozen_past_its_session_while_topics_are_compacted(
+    run: StreamRun, morning: list[Event], tmp_path: Path
+) -> None:
+    crash = CrashRun(run, morning, tmp_path, "e: frozen past its session, compaction", per_second=PER_SECOND)
+    compact_at_once(run.bootstrap)
+
+    async def faults() -> None:
+        for _ in range(3):
+            await freeze(crash)
+
+    await crash.through(faults)
+    ends = end_of(run.bootstrap, "cti.state")
+    assert len(latest(run.bootstrap, "cti.state")) < ends
+    assert await asyncio.to_thread(records_of, run.bootstrap, "cti.state") < ends, "nothing was compacted"
+
+
+async def freeze(crash: CrashRun) -> None:
+    """SIGSTOP the worker until another one has taken over, and let it go on."""
+    frozen = crash.workers[0]
+    crash.fault()
+    os.kill(frozen.pid, signal.SIGSTOP)
+    crash.workers.append(crash.run.start_worker())
+    await asyncio.sleep(LONGER_THAN_THE_SESSION_S)
+    try:
+        await moves_again(crash)
+    finally:
+        os.kill(frozen.pid, signal.SIGCONT)
+    await moves_again(crash)
+    for worker in crash.workers[1:]:
+        crash.workers.remove(worker)
+        assert await stop(crash.run, worker) in (0, 1)
+    await moves_again(crash)
+
+
+def compact_at_once(bootstrap: str) -> None:
+    """Have the changelogs compacted as soon as there is anything to compact.
+
+    Tombstones stay for their hour: without them a reader that is behind would keep what was deleted.
+    """
+    settings = {"segment.ms": "500", "min.cleanable.dirty.ratio": "0.001", "max.compaction.lag.ms": "1000"}
+    topics = [ConfigResource(ConfigResourceType.TOPIC, name, settings) for name in ("cti.contacts", "cti.state")]
+    with connected_admin(bootstrap, None) as admin:
+        admin.alter_configs(topics)
+
+
+def end_of(bootstrap: str, topic: str) -> int:
+    """How many records were ever written."""
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    with reading(bootstrap, partitions) as consumer:
+        return int(sum(consumer.end_offsets(partitions).values()))
+
+
+def records_of(bootstrap: str, topic: str) -> int:
+    """How many records there are."""
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    with reading(bootstrap, partitions) as consumer:
+        return sum(1 for _ in until_the_end(consumer))
+
+
+async def test_the_network_of_the_workers_stalls(
+    run: StreamRun, broker: KafkaProcess, morning: list[Event], tmp_path: Path
+) -> None:
+    crash = CrashRun(run, morning, tmp_path, "f: the workers' network stalls", per_second=PER_SECOND)
+    node = broker.nodes[0]
+
+    async def faults() -> None:
+        for seconds in (0.5, 1.0, 1.5, LONGER_THAN_THE_SESSION_S, 1.0, LONGER_THAN_THE_SESSION_S):
+            await stall(crash, detour, seconds)
+
+    async with Detour(node.proxy_port, node.detour_port) as detour:
+        run.worker_bootstrap = detour.bootstrap
+        await crash.through(faults)
+
+
+async def stall(crash: CrashRun, detour: Detour, seconds: float) -> None:
+    """Nothing passes between workers and broker for a while."""
+    crash.fault()
+    detour.stall()
+    await asyncio.sleep(seconds)
+    detour.flow()
+    await moves_again(crash)
+    await crash.pause(0, 1)
 
 
 async def test_a_worker_on_a_full_disk_works_and_stops_as_ever(

@@ -73,6 +73,7 @@ class KafkaNode:
         self.node_id = node_id
         self.port = free_port()
         self.controller_port = free_port()
+        self.detour_port, self.proxy_port = free_port(), free_port()
         self.log_file = directory / f"node-{node_id}.log"
         self.data_dir = directory / f"data-{node_id}"
         self._properties = directory / f"node-{node_id}.properties"
@@ -93,6 +94,7 @@ class KafkaNode:
         """Write the configuration and start the storage tool that prepares the data directory."""
         replication, min_insync = (3, 2) if nodes >= 3 else (1, 1)
         values = {"node_id": self.node_id, "voters": voters, "port": self.port, "data_dir": self.data_dir}
+        values |= {"detour_port": self.detour_port, "proxy_port": self.proxy_port}
         values |= {"controller_port": self.controller_port, "replication": replication, "min_insync": min_insync}
         template = Template((KAFKA_DIR / "server.properties").read_text("utf-8"))
         self._properties.write_text(template.substitute(values), "utf-8")

@@ -76,6 +76,7 @@ class StreamRun:
         self.config = config
         self.folder = folder
         self.embedded = embedded
+        self.worker_bootstrap: str | None = None  # where workers find the broker, if not where all others do
         self.partitions = partitions
         self.sent = 0
         self.feed = FeedTail(bootstrap)
@@ -103,7 +104,7 @@ class StreamRun:
         """
         self._started += 1
         name = f"worker-{self._started}"
-        arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config)]
+        arguments = ["--bootstrap", self.worker_bootstrap or self.bootstrap, "--config", str(self.config)]
         arguments += ["--data-dir", str(self.folder / name), "--session-timeout-seconds", "2"]
         if self.embedded:
             arguments.append("--embedded")
