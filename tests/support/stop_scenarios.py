@@ -83,7 +83,8 @@ async def restart_one_after_the_other(run: StreamRun, events: list[Event], folde
     await sending
     await run.settle()
     for attribution in ("outcome", "arrival"):
-        assert await run.differences(recording(events, folder), attribution) == []
+        wrong = await run.differences(recording(events, folder), attribution)
+        assert wrong == [], "\n".join(wrong)
     return load.worst_s
 
 
@@ -109,4 +110,5 @@ async def stop_without_a_broker(
     run.start_worker()
     await run.settle()
     for attribution in ("outcome", "arrival"):
-        assert await run.differences(recording(events, folder), attribution) == []
+        wrong = await run.differences(recording(events, folder), attribution)
+        assert wrong == [], "\n".join(wrong)
