@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import httpx
 
-from service.domain.calendar import Calendars
+from service.domain.adherence import add_adherence
+from service.domain.calendar import Calendar, Calendars
 from service.domain.kpis import Reading, not_ready_seconds_by_reason, read_kpis
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import Floor
@@ -51,7 +52,7 @@ def feed_rows(feed: FeedTail, floor: Floor, attribution: str, cut_off: str) -> R
             row = read_kpis("queue", Reading(totals, level, waiting.count, 0, waiting.oldest_ms))
             rows["queues", queue.queue_id, rfc3339(start_ms)] = row | {"waiting_over_threshold": waiting.over}
     for agent in feed.scopes.agents.values():
-        for start_ms, totals in _agent_totals(feed, agent, calendars, attribution, cut_ms).items():
+        for start_ms, totals in _agent_totals(feed, agent, floor, attribution, cut_ms).items():
             login_seen = agent.record.own.login_seen
             reading = Reading(totals, login_seen=login_seen, reason_kinds=floor.reason_kinds)
             by_reason = {"not_ready_seconds_by_reason": not_ready_seconds_by_reason(totals)}
@@ -64,11 +65,9 @@ def _totals(feed: FeedTail, scope: QueueScope | AgentScope, attribution: str) ->
     return {start_ms: totals for start_ms, totals in found.items() if totals != Totals()}
 
 
-def _agent_totals(
-    feed: FeedTail, agent: AgentScope, calendars: Calendars, attribution: str, cut_ms: int
-) -> dict[int, Totals]:
+def _agent_totals(feed: FeedTail, agent: AgentScope, floor: Floor, attribution: str, cut_ms: int) -> dict[int, Totals]:
     found = _totals(feed, agent, attribution)
-    calendar = calendars.of_scope(agent.scope)
+    calendar = Calendars(floor).of_scope(agent.scope)
     starts = agent.timeline.starts
     since_ms, until_ms = sorted((starts[-1], cut_ms)) if starts else (cut_ms, cut_ms)
     while since_ms < until_ms:
@@ -79,7 +78,23 @@ def _agent_totals(
         if totals != Totals():
             found[start_ms] = totals
         since_ms = end_ms
-    return found
+    _add_unsettled_adherence(found, agent, calendar, floor, cut_ms)
+    return {start_ms: totals for start_ms, totals in found.items() if totals != Totals()}
+
+
+def _add_unsettled_adherence(
+    found: dict[int, Totals], agent: AgentScope, calendar: Calendar, floor: Floor, cut_ms: int
+) -> None:
+    """What readers of the feed add themselves: the schedule against the timeline since it was last settled."""
+    plan = agent.plan(calendar, floor.adherence) if agent.days and agent.timeline.starts else None
+    if plan is None:
+        return
+    for since_ms, until_ms in plan.days_within(agent.live.settled_ms, cut_ms):
+        while since_ms < until_ms:
+            start_ms, end_ms = calendar.interval_ms_at(since_ms)
+            totals = found[start_ms] = total_of([found.pop(start_ms, Totals())])
+            add_adherence(totals, plan, agent.timeline, since_ms, min(end_ms, until_ms))
+            since_ms = end_ms
 
 
 async def api_differences(client: httpx.AsyncClient, report: dict[str, Any], attribution: str) -> list[str]:
