@@ -125,3 +125,30 @@ def test_corrections_of_agents_events_are_counted() -> None:
     floor = Watched(LOGIN, corrected("agent.login", 5, "l"), event("agent.login", 6, corrects="?", event_id="y"))
     found = floor.aggregate.scopes.sources["source:", -1].counts
     assert found == {"corrections": 1, "corrections_unmatched": 1}
+
+
+def test_a_correction_told_twice_and_what_it_corrects_told_again_are_duplicates() -> None:
+    right = corrected("agent.state_changed", 35, "p", state="not_ready")
+    floor = Watched(LOGIN, PAUSE, right, right, PAUSE)
+    assert floor.aggregate.scopes.sources["source:", -1].counts == {"corrections": 1, "duplicates": 2}
+
+
+def test_after_a_correction_ordinary_events_are_no_corrections() -> None:
+    floor = Watched(LOGIN, PAUSE, corrected("agent.state_changed", 35, "p", state="not_ready"), BACK)
+    assert floor.aggregate.scopes.sources["source:", -1].counts == {"corrections": 1}
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["at once", "after a restart"])
+def test_an_agents_event_told_after_its_correction_is_ignored(restart: bool) -> None:
+    floor = Watched(LOGIN, corrected("agent.state_changed", 35, "p", state="not_ready"))
+    if restart:
+        floor.restart()
+    assert floor.tell(PAUSE).states(40) == [(0, "ready"), (35, "not_ready")]
+    assert floor.totals("agent:1001").available_ms == 35_000
+
+
+def test_what_an_agent_told_of_itself_outlives_a_restart() -> None:
+    floor = Watched(event("agent.login", 0, queues=["sales"]), event("agent.state_changed", 10, state="not_ready"))
+    assert floor.restart().tell(event("agent.queue_joined", 20, queue_id="service")).states(30)[-1] == (10, "not_ready")
+    own = floor.aggregate.scopes.agent("agent:1001").record.own
+    assert (own.login, own.state, own.queues) == (True, "not_ready", ("sales", "service"))
