@@ -10,6 +10,7 @@ from service.domain.scopes import AgentScope
 from service.domain.totals import Totals
 from service.domain.view import add_states, queues_served, staff_by_queue, state_of
 from tests.unit.domain.build import aggregate, event, ms, scope_totals
+from tests.unit.domain.watched import Watched
 
 AGENT = "agent:1001"
 LOGIN = event("agent.login", 0)
@@ -196,6 +197,13 @@ def test_a_pause_in_one_queue_leaves_the_other_one_offered(offers_first: bool) -
     ]
 
 
+@pytest.mark.parametrize("offer_first", [True, False])
+def test_of_an_agent_only_heard_of_in_one_queue_nothing_is_known_in_another_one_offered(offer_first: bool) -> None:
+    offer = [event("leg.alerting", 5, queue_id="service"), event("leg.missed", 8)]
+    pause = [in_queue("agent.state_changed", 10, "sales", state="not_ready")]
+    assert line([*offer, *pause] if offer_first else [*pause, *offer], 30) == [(5, 8, "reserved")]
+
+
 def test_a_pause_in_all_joined_queues_is_one_although_another_queues_contact_was_offered() -> None:
     joined = in_queue("agent.queue_joined", 0, "sales")
     offer = [event("leg.alerting", 5, queue_id="service"), event("leg.missed", 8)]
@@ -332,6 +340,37 @@ def test_an_own_event_of_the_same_time_as_the_newest_settles_nothing() -> None:
     assert line([at_once[0], joined, at_once[1], pause], 980) == [
         (0, 1, "ready"), (1, 970, "not_ready"), (970, 980, "offline"),
     ]  # fmt: skip
+
+
+def test_what_was_settled_stands_when_an_event_is_folded_in() -> None:
+    ticks = [event("agent.heartbeat", n * 50) for n in range(1, 9)]
+    told = [LOGIN, PAUSE, *ticks, in_queue("agent.queue_joined", 345, "sales")]
+    assert line(told, 500) == [(0, 10, "ready"), (10, 500, "not_ready")]
+    assert agent_of(aggregate(told)).record.own.queues == ("sales",)
+
+
+def test_no_more_own_events_are_kept_than_those_of_some_minutes() -> None:
+    ticks = [event("agent.heartbeat", n * 30) for n in range(1, 200)]
+    assert len(agent_of(aggregate([LOGIN, *ticks])).record.events) <= 5
+
+
+def test_an_agents_day_outlives_restarts_between_all_its_events() -> None:
+    events = sorted(STORY, key=lambda told: told.occurred_at_ms)
+    floor = Watched()
+    for told in events:
+        floor.tell(told).restart()
+        agent = agent_of(floor.aggregate) if AGENT in floor.aggregate.scopes.agents else None
+        if agent is not None:  # what a reader sees of it now is what its day says
+            assert state_of(agent, told.occurred_at_ms)[0] == floor.states(200)[-1][1]
+    assert floor.states(200) == Watched(*events).states(200)
+    assert floor.totals(AGENT) == Watched(*events).totals(AGENT)
+
+
+@pytest.mark.parametrize("since_s", [20, 10], ids=["the call is the newest", "the call began with what came last"])
+def test_that_a_queues_contact_was_offered_outlives_a_restart(since_s: float) -> None:
+    floor = Watched(LOGIN, event("agent.heartbeat", 10)).restart()
+    offered = floor.tell(event("leg.alerting", since_s, queue_id="sales")).restart().aggregate
+    assert staff_by_queue(offered.scopes.agents.values(), ms(30)) == {"sales": {"reserved": 1}}
 
 
 def test_a_leg_told_hours_later_still_takes_its_place() -> None:
