@@ -184,6 +184,29 @@ def test_the_reason_of_an_ending_may_be_told_by_another_monitor(reason_first: bo
     assert story.totals().reasons == {"flowed_out:timeout": 1}
 
 
+def test_the_same_ending_told_of_a_later_moment_is_another_one() -> None:
+    story = Story(event("visit.queued", 0), event("visit.abandoned", 10), event("visit.abandoned", 12, wait_ms=1_000))
+    assert (story.totals().abandoned, story.totals().abandon_wait_ms) == (1, 10_000)
+    assert [applied.conflict for applied in story.applied] == [False, False, True]
+
+
+@pytest.mark.parametrize("named_first", [False, True])
+def test_which_leg_was_answered_may_be_told_by_another_monitor(named_first: bool) -> None:
+    answers = [
+        event("visit.answered", 10, agent_id="1001", event_id="queue"),
+        event("visit.answered", 10, agent_id="1001", leg_id="L2", event_id="agent"),
+    ]
+    rings = [event("leg.offered", at_s, leg_id=leg_id) for at_s, leg_id in ((2, "L1"), (7, "L2"))]
+    story = Story(event("visit.queued", 0), *rings, *(reversed(answers) if named_first else answers))
+    assert (story.totals("agent:1001").answered, story.totals("agent:1001").ring_ms) == (1, 3_000)
+
+
+def test_where_nobody_can_abandon_but_every_minute_counts_a_stated_wait_wins_as_well() -> None:
+    mail = Floor(default_queue=Queue("", service_level=ServiceLevel(20_000, abandonment=False)))
+    totals = Story(event("visit.queued", 0), event("visit.answered", 30, wait_ms=12_000), floor=mail).totals()
+    assert (totals.wait_ms, totals.answered_in_threshold) == (12_000, 1)
+
+
 def test_what_was_told_first_of_an_ending_stands() -> None:
     answers = [event("visit.answered", 10, agent_id=f"100{n}", ring_ms=n * 1_000) for n in (1, 2)]
     story = Story(event("visit.queued", 0), *answers)
@@ -207,8 +230,10 @@ def test_an_earlier_answer_takes_no_reason_over_from_the_ending_it_replaces() ->
 
 
 def test_a_refused_contact_is_never_offered() -> None:
-    totals = Story(event("visit.refused", 0, outcome_reason="full")).totals()
+    story = Story(event("visit.refused", 5, outcome_reason="full"))
+    totals = story.totals()
     assert (totals.offered, totals.refused, totals.reasons) == (0, 1, {"refused:full": 1})
+    assert [(fact.at_ms, fact.arrival_ms) for fact in story.net()] == [(ms(5), ms(5))]
 
 
 def test_the_reason_of_a_flow_out_is_counted() -> None:
