@@ -30,13 +30,13 @@ MODULES: Final = (
     "kpis", "service_level", "totals", "visits", "agents", "own_side", "steps", "view", "calendar", "buckets",
 )  # fmt: skip
 NEAR: Final = {
-    "kpis": ("kpis", "handle_time", "windows_"),
+    "kpis": ("kpis", "handle_time", "windows_", "adherence"),
     "service_level": ("service_level", "channels", "kpis"),
     "visits": ("visits", "journey", "channels", "legs"),
     "agents": ("agents", "corrections", "aggregate"),
     "own_side": ("agents", "corrections", "watchdog"),
     "steps": ("test_steps", "agents", "aggregate"),
-    "view": ("view", "windows_", "sub_state", "capacity", "time_", "channels"),
+    "view": ("view", "windows_", "sub_state", "capacity", "time_", "channels", "agents"),
     "calendar": ("calendar", "time_"),
     "buckets": ("aggregate", "calendar", "time_"),
     "totals": ("totals", "percentiles", "kpis"),
@@ -156,7 +156,7 @@ def check_all(session: pytest.Session, modules: list[str], workers: int, least: 
     noticed = total = 0
     for wanted in modules:
         name, _, line = wanted.partition(":")
-        found, count = check(session, name, int(line) if line else None, workers, int(3 * used.ru_utime) + 10)
+        found, count = check(session, name, int(line) if line else None, workers, int(1.5 * used.ru_utime) + 10)
         print(f"{name}: {found} of {count} mutants noticed", flush=True)
         noticed, total = noticed + found, total + count
     print(f"{noticed} of {total} mutants noticed: {100 * noticed / max(total, 1):.1f} %")
