@@ -67,6 +67,13 @@ class Interval(Struct, array_like=True, gc=False):
         """What became of those who arrived in the interval, and its time in state; not to be changed."""
         return self.common if self.arrival_only is None else total_of([self.common, self.arrival_only])
 
+    @property
+    def is_measured_alone(self) -> bool:
+        """Whether all that it has is adherence: no fact fell into it."""
+        sums = self.common.adherence_ms
+        alone = bool(sums) and self.outcome_only is None and self.arrival_only is None
+        return alone and self.common == Totals(adherence_ms=sums)
+
     def totals(self, attribution: str) -> Totals:
         """The totals under `outcome` or `arrival`."""
         return self.outcome if attribution == "outcome" else self.arrival
@@ -220,6 +227,12 @@ class AgentScope(_Scope):
         _put(self.days, day_ms, value, "plan")
         self._plan = None
 
+    def see_bucket(self, bucket: int, is_pane: bool) -> None:
+        """A pane or interval was read from the state feed: as a rule, a fact was as new as that."""
+        interval = None if is_pane else self.intervals.get(bucket)
+        if interval is None or not interval.is_measured_alone:
+            self.newest_ms = max(self.newest_ms, bucket * AGENT_PANE_MS if is_pane else bucket)
+
     def settle(self, settled_ms: int) -> None:
         """The intervals before `settled_ms` have the sums of adherence."""
         self.live.settled_ms = settled_ms
@@ -323,8 +336,7 @@ class Scopes:
         else:
             _put(holder.panes if kind == PANE else holder.intervals, int(bucket), value, _TYPE[kind])
             if isinstance(holder, AgentScope):  # an agent's newest time is not stored by itself
-                start_ms = int(bucket) * (AGENT_PANE_MS if kind == PANE else 1)
-                holder.newest_ms = max(holder.newest_ms, start_ms)
+                holder.see_bucket(int(bucket), kind == PANE)
         return scope
 
     def _put_live(self, holder: Scope, value: bytes | None) -> None:

@@ -8,8 +8,9 @@ are always computed from schedule and stretches as a whole, never added to, so t
 
 from typing import Final
 
+from service.domain import state_keys as keys
 from service.domain.adherence import measure
-from service.domain.buckets import NEVER_MS, PLANS_KEPT_MS
+from service.domain.buckets import INTERVALS_KEPT_MS, NEVER_MS, PLANS_KEPT_MS
 from service.domain.errors import DUPLICATE, LATE
 from service.domain.facts import Excepted, Planned
 from service.domain.schedule import DayPlan, Plan, put_exception, put_unit, units_by_day
@@ -103,6 +104,8 @@ class SettledFeed(StateFeed):
             self._settle(agent, since_ms, until_ms)
             agent.settle(until_ms)
             self._dirty_live.add(agent)
+            if self._live:  # of an agent who is away for long, nothing else lets them expire
+                self._expire(agent, keys.INTERVAL, self._reached_ms - INTERVALS_KEPT_MS)
 
     def _settle(self, agent: AgentScope, since_ms: int, until_ms: int) -> None:
         """Write the sums of the intervals in [since_ms, until_ms) that have any or are to have some.
@@ -128,7 +131,6 @@ class SettledFeed(StateFeed):
         interval = self._interval(agent, start_ms)
         if interval is not None:
             interval.common.adherence_ms = sums
-            agent.newest_ms = max(agent.newest_ms, start_ms)
 
     def _forget_days(self, agent: AgentScope) -> None:
         """Forget days that are over for long enough."""

@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from service.domain.aggregate import AggregateStore
+from service.domain.buckets import PANES_KEPT_MS
 from service.domain.events import Event
 from service.domain.recent import RECENT_KEPT
 from service.domain.totals import Totals
@@ -192,8 +193,10 @@ def picture(store: AggregateStore, until_s: float = 100_000) -> dict[str, Any]:
         for start_ms, interval in scope.intervals.items():
             found[scope.scope, "outcome", start_ms] = plain(interval.outcome)
             found[scope.scope, "arrival", start_ms] = plain(interval.arrival)
+        oldest = max(scope.panes, default=0) - PANES_KEPT_MS // scope.pane_ms  # older ones are not read, and go in time
         for number, pane in scope.panes.items():
-            found[scope.scope, "pane", number] = plain(pane)
+            if number > oldest:
+                found[scope.scope, "pane", number] = plain(pane)
     for queue in scopes.queues.values():
         found[queue.scope, "lifetime"] = plain(queue.live.lifetime)
         found[queue.scope, "waiting"] = {visit: msgspec.structs.asdict(w) for visit, w in queue.waiting.items()}

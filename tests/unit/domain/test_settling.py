@@ -137,3 +137,21 @@ def test_many_agents_are_settled_a_few_at_a_time() -> None:
         reach(shift, minutes)
         settled.append(sum(agent.live.settled_ms > 0 for agent in agents))
     assert settled[-1] == SETTLED_AT_ONCE + 1 and SETTLED_AT_ONCE in settled
+
+
+def test_what_is_settled_is_no_sign_of_the_agent() -> None:
+    shift = Shift(PLAN, state(-600, "offline"))
+    heard_ms = shift.agent.newest_ms
+    for minutes in range(0, 300, 60):
+        reach(shift, minutes)
+        shift.restart()
+    assert len(shift.agent.intervals) > 10
+    assert shift.agent.newest_ms <= heard_ms
+
+
+def test_intervals_of_an_agent_away_for_long_expire_like_others() -> None:
+    days = [published(*(activity(DAY * day, DAY * day + 60) for day in range(9)))]
+    shift = Shift(*days, state(-600, "offline"))
+    for minutes in range(0, 9 * DAY, 120):
+        reach(shift, minutes)
+    assert max(shift.agent.intervals) - min(shift.agent.intervals) <= 2 * DAY * MINUTE_MS
