@@ -25,6 +25,7 @@ from service.config_feed import ConfigFeed
 from service.errors import FailedError, UsageError
 from service.event_sender import EventSender
 from service.floor_state import FloorState
+from service.kafka_security import kafka_client
 from service.settings import ProcessSettings
 from service.state_tail import StateTail
 
@@ -86,7 +87,8 @@ def run(settings: ProcessSettings, config: Config) -> int:
     apply = {STATE_TOPIC: state.apply, INTERVALS_TOPIC: state.history.apply, ALERTS_TOPIC: state.alerts.apply}
     configs = ConfigFeed()
     apply |= {CONFIG_TOPIC: configs.apply}
-    tail = StateTail(settings.bootstrap, apply, state, state.wall_ms)
+    client = kafka_client(settings)
+    tail = StateTail(settings.bootstrap, apply, state, state.wall_ms, client=client)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -104,7 +106,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
             await asyncio.wait(tasks)
             await send.close()
 
-    send = EventSender(settings.bootstrap)
+    send = EventSender(settings.bootstrap, **client)
     app = create_app(state, floor, own, lifespan, tokens, send, configs)
     server = _Server(
         uvicorn.Config(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.config import Config, load_config
-from service.settings import PREFIX, ProcessSettings, load_settings
+from service.settings import KAFKA, PREFIX, ProcessSettings, load_settings
 from service.timetext import parse_interval_ms, parse_zone
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def add_broker(parser: argparse.ArgumentParser) -> None:
     """Add --bootstrap."""
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka brokers (default 127.0.0.1:9092)")
+    for name in KAFKA:
+        add_setting(parser, name)
 
 
 def add_setting(parser: argparse.ArgumentParser, name: str) -> None:

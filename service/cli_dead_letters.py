@@ -12,6 +12,7 @@ from service.cli_common import add_broker, add_config, add_setting, checked, rea
 from service.console import console, print_bytes, print_line
 from service.dead_letters import DeadLetter, Wanted, read_dead_letters, replay, unsealed
 from service.errors import UsageError
+from service.kafka_security import kafka_client
 from service.privacy import sealer
 from service.rejects import RAW_LIMIT
 from service.report import rfc3339
@@ -74,7 +75,10 @@ def _list(args: argparse.Namespace) -> int:
 def _letters(settings: ProcessSettings, wanted: Wanted) -> list[DeadLetter]:
     """Return the wanted ones, the oldest first, decrypted where the key is there."""
     seal = sealer(settings)
-    return sorted((unsealed(letter, seal) for letter in read_dead_letters(settings.bootstrap, wanted)), key=_age)
+    return sorted(
+        (unsealed(letter, seal) for letter in read_dead_letters(settings.bootstrap, wanted, kafka_client(settings))),
+        key=_age,
+    )
 
 
 def _age(letter: DeadLetter) -> tuple[int, int, int]:
@@ -100,7 +104,7 @@ def _replay(args: argparse.Namespace) -> int:
     letters = _letters(settings, wanted)
     sendable = [letter for letter in letters if letter.hindrance() is None]
     if not args.dry_run:
-        replay(settings.bootstrap, sendable)
+        replay(settings.bootstrap, sendable, kafka_client(settings))
     print_line(f"{'would replay' if args.dry_run else 'replayed'} {len(sendable)} of {len(letters)} dead letters")
     for why, count in Counter(filter(None, (letter.hindrance() for letter in letters))).items():
         print_line(f"not {count}: each {why}")

@@ -19,6 +19,7 @@ from service.event_producer import EventProducer
 from service.follow import follow_lines
 from service.ingest import DEAD_LETTERS, EVENTS_TOPIC, Ingest, Item, Pace, Summary
 from service.ingest_state import IngestState, StateFile, default_state_file, mark_files
+from service.kafka_security import kafka_client
 from service.privacy import INGESTING, customer_keys, sealer
 from service.recordings import STDIN, Recording, decode_lines, read_recording
 from service.shift import shift_to_now_ms
@@ -52,12 +53,12 @@ def _ingest(args: argparse.Namespace) -> int:
     _check(args)
     config = read_config(args)
     settings = read_settings(args, config)
-    keys, seal = customer_keys(settings), sealer(settings)
+    keys, seal, client = customer_keys(settings), sealer(settings), kafka_client(settings)
     feed = feed_of(args, config)
     recording = None if args.follow else read_recording(args.files, feed.adapter(), clock_ms())
     items = _followed(args.files[0], feed) if recording is None else _recorded(recording)
     summary = Summary()
-    with EventProducer(settings.bootstrap, (EVENTS_TOPIC, DEAD_LETTERS)) as producer, progress_bar() as bar:
+    with EventProducer(settings.bootstrap, (EVENTS_TOPIC, DEAD_LETTERS), client) as producer, progress_bar() as bar:
         file = _state_file(args, settings.data_dir, settings.bootstrap)
         state = _state(args, feed, file, recording)
         total = None if recording is None else len(recording.events) + len(recording.rejected)

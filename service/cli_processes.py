@@ -8,11 +8,11 @@ from service.cli_common import add_config, add_setting, read_config, read_settin
 from service.config import Config
 from service.errors import UsageError
 from service.privacy import INGESTING
-from service.settings import ProcessSettings
+from service.settings import KAFKA, ProcessSettings
 
 Start = Callable[[ProcessSettings, Config], int]
 
-COMMON = ("bootstrap", "application_id", "data_dir", "log_level")
+COMMON = ("bootstrap", *KAFKA, "application_id", "data_dir", "log_level")
 WORKER = (*COMMON, "embedded", "session_timeout_seconds", "metrics_port", *INGESTING)
 API = (*COMMON, "host", "port", "tokens", "tls_cert", "tls_key", "clock")
 

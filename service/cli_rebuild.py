@@ -6,6 +6,7 @@ from service.cli import DONE, Command
 from service.cli_common import add_broker, add_config, read_config, read_settings
 from service.console import print_line
 from service.errors import UsageError
+from service.kafka_security import kafka_client
 from service.rebuild import EVENTS, rebuild
 from service.topics import REMADE
 
@@ -29,7 +30,7 @@ def _rebuild(args: argparse.Namespace) -> int:
             "add --yes to do it"
         )
     wanted = settings.partitions if args.partitions is not None else None
-    done = rebuild(settings.bootstrap, settings.application_id, wanted)
+    done = rebuild(settings.bootstrap, settings.application_id, wanted, kafka_client(settings))
     print_line(f"ready: the workers will replay {EVENTS.name}, {len(done.begins)} partitions, when you start them")
     return DONE
 

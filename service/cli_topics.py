@@ -10,6 +10,7 @@ from rich.table import Table
 from service.cli import DONE, Command
 from service.cli_common import add_broker, add_config, read_config, read_settings
 from service.console import console, print_bytes
+from service.kafka_security import kafka_client
 from service.topics import TopicReport, create_topics, describe_topics
 
 
@@ -29,11 +30,15 @@ def _add_create(parser: argparse.ArgumentParser) -> None:
 
 def _create(args: argparse.Namespace) -> int:
     settings = read_settings(args, read_config(args))
-    return _show(args, create_topics(settings.bootstrap, settings.partitions, settings.replication))
+    return _show(
+        args,
+        create_topics(settings.bootstrap, settings.partitions, settings.replication, client=kafka_client(settings)),
+    )
 
 
 def _describe(args: argparse.Namespace) -> int:
-    return _show(args, describe_topics(read_settings(args, read_config(args)).bootstrap))
+    settings = read_settings(args, read_config(args))
+    return _show(args, describe_topics(settings.bootstrap, client=kafka_client(settings)))
 
 
 def _show(args: argparse.Namespace, topics: Sequence[TopicReport]) -> int:

@@ -1,9 +1,9 @@
 """Reading `cti.dead-letter` from the command line, and sending what is in it to where it came from again."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from kafka import TopicPartition
 
@@ -83,13 +83,15 @@ class Wanted:
         )
 
 
-def read_dead_letters(bootstrap: str, wanted: Wanted) -> Iterator[DeadLetter]:
+def read_dead_letters(bootstrap: str, wanted: Wanted, client: Mapping[str, Any] | None = None) -> Iterator[DeadLetter]:
     """Yield all that are there now and wanted, partition by partition in no order. Raises FailedError."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters arrives here as an exception
-    found = {topic.name: topic for topic in describe_topics(bootstrap)}[DEAD_LETTERS]
+    found = {topic.name: topic for topic in describe_topics(bootstrap, client=client)}[DEAD_LETTERS]
     if found.partitions is None:
         raise FailedError(f"{bootstrap} lacks {DEAD_LETTERS}: run `floorwalker topics create` first")
-    with reading(bootstrap, [TopicPartition(DEAD_LETTERS, number) for number in range(found.partitions)]) as consumer:
+    with reading(
+        bootstrap, [TopicPartition(DEAD_LETTERS, number) for number in range(found.partitions)], client
+    ) as consumer:
         for record in until_the_end(consumer):
             about = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
             value = record.value or b""
@@ -98,9 +100,9 @@ def read_dead_letters(bootstrap: str, wanted: Wanted) -> Iterator[DeadLetter]:
                 yield letter
 
 
-def replay(bootstrap: str, letters: Sequence[DeadLetter]) -> None:
+def replay(bootstrap: str, letters: Sequence[DeadLetter], client: Mapping[str, Any] | None = None) -> None:
     """Send them to where they came from, each with its place in a header. Raises FailedError."""
-    with EventProducer(bootstrap, (DEAD_LETTERS,)) as producer:
+    with EventProducer(bootstrap, (DEAD_LETTERS,), client) as producer:
         for letter in letters:
             headers = [(REPLAYED_FROM, letter.place.encode())]
             partition = int(letter.about["source_partition"])

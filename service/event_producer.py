@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -19,19 +19,25 @@ IN_FLIGHT: Final = 20_000
 
 
 class EventProducer:
-    """A producer as a context manager. `acknowledged` counts the records that the broker has, in their order."""
+    """A producer as a context manager. `acknowledged` counts the records that the broker has, in their order.
 
-    def __init__(self, bootstrap: str, topics: tuple[str, ...]) -> None:
+    `client` is further settings of kafka-python.
+    """
+
+    def __init__(self, bootstrap: str, topics: tuple[str, ...], client: Mapping[str, Any] | None = None) -> None:
         self.acknowledged = 0
         self._bootstrap = bootstrap
         self._topics = topics
+        self._client = client or {}
         self._waiting: deque[Any] = deque()
         self._producer: Any = None
 
     def __enter__(self) -> Self:
         """Connect. Raises FailedError if no broker answers or a topic is missing."""
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters arrives here as an exception
-        there = {topic.name for topic in describe_topics(self._bootstrap) if topic.status != "missing"}
+        there = {
+            topic.name for topic in describe_topics(self._bootstrap, client=self._client) if topic.status != "missing"
+        }
         missing = [topic for topic in self._topics if topic not in there]
         if missing:
             names = " and ".join(missing)
@@ -49,6 +55,7 @@ class EventProducer:
                 linger_ms=20,
                 batch_size=256 * 1024,
                 max_request_size=LARGEST_RECORD_BYTES,
+                **self._client,
             )
         except KafkaError as error:
             raise FailedError(f"no Kafka broker answers at {self._bootstrap}: {error}") from error

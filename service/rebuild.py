@@ -5,6 +5,7 @@ Every step leaves something that workers refuse or that does no harm, so an inte
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -41,31 +42,35 @@ class Rebuilt:
     begins: Mapping[int, int]
 
 
-def rebuild(bootstrap: str, group: str, partitions: int | None = None) -> Rebuilt:
+def rebuild(
+    bootstrap: str, group: str, partitions: int | None = None, client: Mapping[str, Any] | None = None
+) -> Rebuilt:
     """Make the state's topics anew and have the group read `cti.events` from its first record on.
 
     `partitions` None: as many as there are. With another number the topics that are kept are made anew as well, from
     their own records; nobody may write to them meanwhile. Raises WorkersRun before anything is changed, FailedError.
+    `client` is further settings of kafka-python.
     """
-    with connected_admin(bootstrap, None) as admin:
-        _go_back(admin, group, _partitions(bootstrap, EVENTS), _partitions(bootstrap, FACTS))
-        rekeying = Rekeying(bootstrap, admin)
+    count = partial(_partitions, bootstrap, client)
+    with connected_admin(bootstrap, client) as admin:
+        _go_back(admin, group, count(EVENTS), count(FACTS))
+        rekeying = Rekeying(bootstrap, admin, client)
         rekeying.repeat_interrupted()
-        wanted = partitions or _partitions(bootstrap, EVENTS)
+        wanted = partitions or count(EVENTS)
         if not wanted:
             raise FailedError(f"{bootstrap} lacks {EVENTS.name}: there is nothing to make the state from")
         rekeying.rekey(wanted)
         # before anything is deleted: state that is still there skips what it has
-        begins = _go_back(admin, group, wanted, _partitions(bootstrap, FACTS))
-        replication = describe_topics(bootstrap, topics=[EVENTS])[0].replication or 1
-        there = [report.name for report in describe_topics(bootstrap) if report.status != "missing"]
+        begins = _go_back(admin, group, wanted, count(FACTS))
+        replication = describe_topics(bootstrap, client=client, topics=[EVENTS])[0].replication or 1
+        there = [report.name for report in describe_topics(bootstrap, client=client) if report.status != "missing"]
         delete_topics(admin, [name for name in there if name in REMADE])
-    create_topics(bootstrap, wanted, replication)
+    create_topics(bootstrap, wanted, replication, client=client)
     return Rebuilt(begins)
 
 
-def _partitions(bootstrap: str, topic: Topic) -> int:
-    return describe_topics(bootstrap, topics=[topic])[0].partitions or 0
+def _partitions(bootstrap: str, client: Mapping[str, Any] | None, topic: Topic) -> int:
+    return describe_topics(bootstrap, client=client, topics=[topic])[0].partitions or 0
 
 
 def _go_back(admin: KafkaAdminClient, group: str, partitions: int, fact_partitions: int) -> dict[int, int]:

@@ -46,9 +46,10 @@ def on_the_way(topic: Topic) -> Topic:
 class Rekeying:
     """One run of `rebuild` with the topics as they are at its start."""
 
-    def __init__(self, bootstrap: str, admin: KafkaAdminClient) -> None:
+    def __init__(self, bootstrap: str, admin: KafkaAdminClient, client: Mapping[str, Any] | None = None) -> None:
         self._bootstrap = bootstrap
         self._admin = admin
+        self._client = client
 
     def repeat_interrupted(self) -> None:
         """Finish, or undo, what an earlier run left. Raises FailedError."""
@@ -87,10 +88,10 @@ class Rekeying:
                 self._bring_back(topic, partitions, there.replication or 1)
 
     def _describe(self, topic: Topic) -> TopicReport:
-        return describe_topics(self._bootstrap, topics=[topic])[0]
+        return describe_topics(self._bootstrap, client=self._client, topics=[topic])[0]
 
     def _create(self, topic: Topic, partitions: int, replication: int) -> None:
-        create_topics(self._bootstrap, partitions, replication, topics=[topic])
+        create_topics(self._bootstrap, partitions, replication, client=self._client, topics=[topic])
 
     def _delete(self, topic: Topic) -> None:
         delete_topics(self._admin, [topic.name])
@@ -98,8 +99,8 @@ class Rekeying:
     def _spread(self, source: str, before: int, target: str, after: int) -> None:
         """Copy everything, by time, so that no partition is ahead of what another one tells later."""
         ends = self._ends(source, before)
-        with EventProducer(self._bootstrap, ()) as producer:
-            for record, partition in _placed(_by_time(self._bootstrap, source, before), after):
+        with EventProducer(self._bootstrap, (), self._client) as producer:
+            for record, partition in _placed(self._by_time(source, before), after):
                 producer.send(target, record.key, record.value, record.headers, partition, record.timestamp)
             producer.settle(at_most=0)
         if self._ends(source, before) != ends:
@@ -112,8 +113,8 @@ class Rekeying:
         if self._describe(topic).partitions is not None:
             self._delete(topic)
         self._create(replace(passing, name=topic.name), partitions, replication)
-        with EventProducer(self._bootstrap, ()) as producer:
-            for record in _by_time(self._bootstrap, passing.name, partitions):
+        with EventProducer(self._bootstrap, (), self._client) as producer:
+            for record in self._by_time(passing.name, partitions):
                 producer.send(topic.name, record.key, record.value, record.headers, record.partition, record.timestamp)
             producer.settle(at_most=0)
         if kept := topic.settings.get(TIMESTAMPS):
@@ -126,9 +127,18 @@ class Rekeying:
 
     def _ends(self, topic: str, partitions: int) -> Mapping[Any, int]:
         wanted = _partitions_of(topic, partitions)
-        with reading(self._bootstrap, wanted) as consumer:
+        with reading(self._bootstrap, wanted, self._client) as consumer:
             ends: Mapping[Any, int] = consumer.end_offsets(wanted)
             return ends
+
+    def _by_time(self, topic: str, partitions: int) -> Iterator[Any]:
+        """All records, each partition's in its order, and of all partitions the one of the earliest time next."""
+        with ExitStack() as stack:
+            consumers = [
+                stack.enter_context(reading(self._bootstrap, [tp], self._client))
+                for tp in _partitions_of(topic, partitions)
+            ]
+            yield from heapq.merge(*map(until_the_end, consumers), key=_moment_ms)
 
 
 def _partitions_of(topic: str, partitions: int) -> list[TopicPartition]:
@@ -142,13 +152,6 @@ class _Happened(msgspec.Struct):
 
 
 _happened: Final = msgspec.json.Decoder(_Happened).decode
-
-
-def _by_time(bootstrap: str, topic: str, partitions: int) -> Iterator[Any]:
-    """All records, each partition's in its order, and of all partitions the one next that is of the earliest time."""
-    with ExitStack() as stack:
-        consumers = [stack.enter_context(reading(bootstrap, [tp])) for tp in _partitions_of(topic, partitions)]
-        yield from heapq.merge(*map(until_the_end, consumers), key=_moment_ms)
 
 
 def _moment_ms(record: Any) -> int:

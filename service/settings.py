@@ -24,6 +24,13 @@ def default_data_dir() -> Path:
     return Path(base).expanduser() / "floorwalker"
 
 
+KAFKA = (
+    "kafka_security_protocol", "kafka_sasl_mechanism", "kafka_user", "kafka_password_file", "kafka_ca", "kafka_cert",
+    "kafka_key",
+)  # fmt: skip
+"""The settings of how Kafka is spoken to."""
+
+
 class ProcessSettings(BaseModel):
     """What a process needs besides the floor.
 
@@ -33,6 +40,19 @@ class ProcessSettings(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     bootstrap: str = Field(default="127.0.0.1:9092", min_length=1, description="Kafka brokers, host:port[,host:port]")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="how Kafka is spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="how the password is proven: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_user: str | None = Field(default=None, min_length=1, description="name for SASL")
+    kafka_password_file: Path | None = Field(default=None, strict=False, description="file with the password for SASL")
+    kafka_ca: Path | None = Field(
+        default=None, strict=False, description="certificates (PEM) that sign the brokers', instead of the system's"
+    )
+    kafka_cert: Path | None = Field(default=None, strict=False, description="our own certificate (PEM) for mutual TLS")
+    kafka_key: Path | None = Field(default=None, strict=False, description="its private key (PEM, not encrypted)")
     application_id: str = Field(default="floorwalker", min_length=1, description="name of the workers' consumer group")
     data_dir: Path = Field(default_factory=default_data_dir, strict=False, description="where processes keep files")
     partitions: int = Field(default=8, ge=1, le=10_000, description="partitions of the topics that are created")

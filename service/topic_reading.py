@@ -1,7 +1,7 @@
 """Reading topics from the command line up to where they end now."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,10 +14,15 @@ STALLED_S: Final = 30.0
 
 
 @contextmanager
-def reading(bootstrap: str, partitions: list[TopicPartition]) -> Iterator[Any]:
-    """A consumer without a group that stands at the beginning of the partitions. Raises FailedError for Kafka's own."""
+def reading(bootstrap: str, partitions: list[TopicPartition], client: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    """A consumer without a group that stands at the beginning of the partitions. Raises FailedError for Kafka's own.
+
+    `client` is further settings of kafka-python.
+    """
     try:
-        consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
+        consumer: Any = KafkaConsumer(
+            bootstrap_servers=bootstrap.split(","), enable_auto_commit=False, **(client or {})
+        )
         try:
             consumer.assign(partitions)
             consumer.seek_to_beginning()

@@ -25,6 +25,7 @@ from kafka.errors import (
 )
 
 from service.errors import FailedError, UsageError
+from service.kafka_probe import check_entry
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -186,6 +187,8 @@ def connected_admin(bootstrap: str, client: Mapping[str, Any] | None) -> Iterato
     # the client would try for its whole timeout, and leave a socket open for each time nobody listened
     if not any(map(_listening, addresses)):
         raise unreachable
+    if client:
+        check_entry(addresses, client)
     try:
         admin = KafkaAdminClient(
             bootstrap_servers=addresses, bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS, **(client or {})

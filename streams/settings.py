@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import faust
+from faust.auth import Credentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from service.sealing import Sealer
@@ -15,6 +18,19 @@ from streams.lease import Lease
 from streams.producer import BatchProducer
 
 FETCH_BYTES = 1 << 20
+
+
+def credentials(client: Mapping[str, Any]) -> Credentials | None:
+    """What Faust wants to have of a Kafka client's settings; None: it speaks in the clear."""
+    if not client:
+        return None
+    context = client.get("ssl_context")
+    if "sasl_mechanism" not in client:
+        return faust.SSLCredentials(context=context)
+    return faust.SASLCredentials(
+        username=client["sasl_plain_username"], password=client["sasl_plain_password"],
+        mechanism=client["sasl_mechanism"], ssl_context=context,
+    )  # fmt: skip
 
 
 def floorwalker_app(
@@ -28,7 +44,7 @@ def floorwalker_app(
     session_timeout_s: float = 4.0,
     max_poll_records: int = 2000,
     client_id: str = "floorwalker",
-    credentials: Any = None,
+    credentials: Credentials | None = None,
     sealer: Sealer | None = None,
     **more: Any,
 ) -> FloorwalkerApp:

@@ -16,6 +16,7 @@ from service.config import Config
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
 from service.errors import FailedError, UsageError
+from service.kafka_security import kafka_client
 from service.privacy import customer_keys, sealer
 from service.settings import ProcessSettings
 from service.state_schema import check_schema
@@ -25,7 +26,7 @@ from streams.evaluate import add_evaluate
 from streams.misrouted import EVENTS
 from streams.processors import CONTACTS, STATE, add_processors
 from streams.router import FACTS
-from streams.settings import floorwalker_app
+from streams.settings import credentials, floorwalker_app
 from streams.shutdown import BoundedWorker
 from streams.telemetry import Telemetry
 
@@ -43,6 +44,7 @@ def build_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -
         linger_ms=5 if settings.embedded else 0,
         session_timeout_s=settings.session_timeout_seconds,
         sealer=sealer(settings),
+        credentials=credentials(kafka_client(settings)),
     )
     floor = config.floor()
     add_processors(
@@ -77,7 +79,10 @@ def check_topics(settings: ProcessSettings, native: Iterable[str]) -> ProcessSet
     nowhere.
     """
     wanted = [*TOPICS, *(Topic(name, "native records", {}) for name in native)]
-    reports = {report.name: report for report in describe_topics(settings.bootstrap, topics=wanted)}
+    reports = {
+        report.name: report
+        for report in describe_topics(settings.bootstrap, client=kafka_client(settings), topics=wanted)
+    }
     missing = {name for name, report in reports.items() if report.status == "missing"}
     if own := [topic.name for topic in TOPICS if topic.name in missing]:
         raise FailedError(f"topics {', '.join(own)} are missing: run `floorwalker topics create` first")
@@ -100,7 +105,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
     if sys.platform == "win32":
         raise UsageError("a worker needs Linux or macOS: signals and event loops of Windows are not supported")
     settings = check_topics(settings, native_adapters(config))
-    check_schema(settings.bootstrap, settings.partitions)
+    check_schema(settings.bootstrap, settings.partitions, kafka_client(settings))
     telemetry = Telemetry()
     if settings.metrics_port is not None:
         try:

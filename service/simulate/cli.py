@@ -11,16 +11,18 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from service.cli import DONE, Command
-from service.cli_common import checked, zone
+from service.cli_common import add_setting, checked, zone
 from service.domain.codec import encode_event, record_key
 from service.domain.events import Event
 from service.errors import UsageError
 from service.event_producer import EventProducer
 from service.ingest import EVENTS_TOPIC
+from service.kafka_security import kafka_client
+from service.settings import KAFKA, load_settings
 from service.simulate.centre import labels, simulate
 from service.simulate.options import DAY_MS, MINUTE_MS, MONDAY_MS, SCENARIOS, SimulationOptions
 from service.simulate.pacing import Pacing
@@ -78,6 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help=f"produce to {EVENTS_TOPIC} of this Kafka broker instead of standard output",
     )
+    for name in KAFKA:
+        add_setting(parser, name)
     add("--labels", type=Path, metavar="FILE", help="write what the scenario injects as JSON")
 
 
@@ -95,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         _write_labels(args.labels, [pacing.label(label) for label in injected] if pacing else injected)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` is to end as tidily as Ctrl-C
     try:
-        with _output(args.bootstrap, live=pacing is not None) as send:
+        with _output(args, live=pacing is not None) as send:
             for event in events if pacing is None else _paced(events, pacing):
                 send(event)
     except KeyboardInterrupt:
@@ -153,8 +157,10 @@ def _paced(events: Iterator[Event], pacing: Pacing) -> Iterator[Event]:
         yield shifted
 
 
-def _output(bootstrap: str | None, live: bool) -> AbstractContextManager[Send]:
-    return _to_kafka(bootstrap) if bootstrap else _to_standard_output(live)
+def _output(args: argparse.Namespace, live: bool) -> AbstractContextManager[Send]:
+    if not args.bootstrap:
+        return _to_standard_output(live)
+    return _to_kafka(args.bootstrap, kafka_client(load_settings({name: getattr(args, name) for name in KAFKA})))
 
 
 @contextmanager
@@ -172,9 +178,9 @@ def _to_standard_output(live: bool) -> Iterator[Send]:
 
 
 @contextmanager
-def _to_kafka(bootstrap: str) -> Iterator[Send]:
+def _to_kafka(bootstrap: str, client: dict[str, Any]) -> Iterator[Send]:
     """Records of `cti.events`; all of them are acknowledged when this ends in peace."""
-    with EventProducer(bootstrap, (EVENTS_TOPIC,)) as producer:
+    with EventProducer(bootstrap, (EVENTS_TOPIC,), client) as producer:
         yield lambda event: producer.send(EVENTS_TOPIC, record_key(event).encode(), encode_event(event))
         producer.settle(at_most=0)
 

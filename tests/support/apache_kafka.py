@@ -20,6 +20,8 @@ from string import Template
 from types import TracebackType
 from typing import Self
 
+import trustme
+from cryptography.hazmat.primitives import serialization
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -66,11 +68,57 @@ def _only_one_process(path: Path) -> Iterator[None]:
         yield
 
 
+class Guard:
+    """Two more listeners of a node: SASL_SSL for a name and a password, SSL for certificates of the same authority.
+
+    The files are in `folder`: `ca.pem`, `client.pem` with `client.key`, and `stranger.pem` with `stranger.key`, which
+    another authority signed.
+    """
+
+    user, password = "floorwalker", "tell-nobody-7351"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        authority, other = trustme.CA(), trustme.CA()
+        authority.cert_pem.write_to_path(folder / "ca.pem")
+        server = authority.issue_cert(HOST)
+        for name, issued in (("client", authority.issue_cert("client")), ("stranger", other.issue_cert("stranger"))):
+            (folder / f"{name}.pem").write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
+            issued.private_key_pem.write_to_path(folder / f"{name}.key")
+        # Kafka wants the key in PKCS#8, in one file with the chain
+        key = serialization.load_pem_private_key(server.private_key_pem.bytes(), None)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        (folder / "server.pem").write_bytes(pem + b"".join(part.bytes() for part in server.cert_chain_pems))
+
+    def properties(self, node: KafkaNode) -> str:
+        """What a node's configuration needs besides the template; later lines win."""
+        open_to = {"PLAINTEXT": node.port, "SASL_SSL": node.password_port, "SSL": node.certificate_port}
+        told = ",".join(f"{name}://{HOST}:{port}" for name, port in open_to.items())
+        lines = [
+            f"listeners={told},CONTROLLER://{HOST}:{node.controller_port}",
+            f"advertised.listeners={told}",
+            "listener.security.protocol.map=CONTROLLER:PLAINTEXT," + ",".join(f"{name}:{name}" for name in open_to),
+            "sasl.enabled.mechanisms=SCRAM-SHA-512",
+            "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config="
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={self.folder / 'server.pem'}",
+            "ssl.truststore.type=PEM",
+            f"ssl.truststore.location={self.folder / 'ca.pem'}",
+            "listener.name.ssl.ssl.client.auth=required",
+        ]
+        return "\n" + "\n".join(lines) + "\n"
+
+
 class KafkaNode:
     """One broker with its own ports, data directory and log; what it stored survives `kill` and `stop`."""
 
-    def __init__(self, node_id: int, directory: Path) -> None:
+    def __init__(self, node_id: int, directory: Path, guard: Guard | None = None) -> None:
         self.node_id = node_id
+        self.guard = guard
+        self.password_port, self.certificate_port = free_port(), free_port()
         self.port = free_port()
         self.controller_port = free_port()
         self.detour_port, self.proxy_port = free_port(), free_port()
@@ -97,8 +145,12 @@ class KafkaNode:
         values |= {"detour_port": self.detour_port, "proxy_port": self.proxy_port}
         values |= {"controller_port": self.controller_port, "replication": replication, "min_insync": min_insync}
         template = Template((KAFKA_DIR / "server.properties").read_text("utf-8"))
-        self._properties.write_text(template.substitute(values), "utf-8")
-        return self._java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties))
+        text, users = template.substitute(values), []
+        if self.guard is not None:
+            text += self.guard.properties(self)
+            users = ["--add-scram", f"SCRAM-SHA-512=[name={self.guard.user},password={self.guard.password}]"]
+        self._properties.write_text(text, "utf-8")
+        return self._java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties), *users)
 
     def start(self) -> None:
         """Start the broker's process and return at once."""
@@ -165,9 +217,10 @@ class KafkaProcess:
     Raises KafkaUnavailable where Kafka cannot run, KafkaFailed when it did not come up.
     """
 
-    def __init__(self, nodes: int = 1) -> None:
+    def __init__(self, nodes: int = 1, guard: Guard | None = None) -> None:
+        """`guard` None: only the listener that asks for nothing."""
         self._directory = Path(tempfile.mkdtemp(prefix="floorwalker-kafka-"))
-        self.nodes = [KafkaNode(number, self._directory) for number in range(1, nodes + 1)]
+        self.nodes = [KafkaNode(number, self._directory, guard) for number in range(1, nodes + 1)]
 
     @property
     def bootstrap(self) -> str:
