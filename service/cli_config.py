@@ -16,6 +16,7 @@ from service.config_source import ConfigError, read_source
 from service.console import print_error, print_line
 from service.errors import UsageError
 from service.event_producer import EventProducer
+from service.kafka_security import kafka_client
 from service.privacy import customer_keys, sealer
 from service.settings import load_settings
 from service.timetext import format_moment, parse_moment_ms
@@ -80,7 +81,7 @@ def _apply(args: argparse.Namespace) -> int:
     valid_ms = now_ms if args.valid_from is None else _moment_ms(args.valid_from)
     record = record_of(values, valid_ms, now_ms, args.who or getpass.getuser(), args.note)
     settings = read_settings(args, read_config(args))
-    with EventProducer(settings.bootstrap, (TOPIC,)) as producer:
+    with EventProducer(settings.bootstrap, (TOPIC,), kafka_client(settings)) as producer:
         producer.send(TOPIC, record.key, msgspec.json.encode(record), partition=0)
         producer.settle(at_most=0)
     print_line(f"version {record.version} ({_contents(config)}) holds from {format_moment(valid_ms)}")

@@ -14,6 +14,7 @@ from service.domain.codec import encode_event, record_key
 from service.errors import FailedError, UsageError
 from service.event_producer import EventProducer
 from service.ingest import EVENTS_TOPIC
+from service.kafka_security import kafka_client
 from service.schedule_import import published, read_schedule
 
 SHOWN: Final = 10
@@ -51,7 +52,7 @@ def _import(args: argparse.Namespace) -> int:
             sys.stdout.buffer.write(encode_event(event) + b"\n")
         return DONE
     settings = read_settings(args, read_config(args))
-    with EventProducer(settings.bootstrap, (EVENTS_TOPIC,)) as producer:
+    with EventProducer(settings.bootstrap, (EVENTS_TOPIC,), kafka_client(settings)) as producer:
         for event in events:
             producer.send(EVENTS_TOPIC, record_key(event).encode(), encode_event(event))
         producer.settle(at_most=0)
