@@ -28,7 +28,10 @@ from tests.support.stream_run import StreamRun
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
 
+KILLS = 20
+MOVES = 20
 PER_SECOND = 12
+POINTS = ("facts-sent", "cut", "flushed")
 LONGER_THAN_THE_SESSION_S = 6.0
 PARTITIONS = 3
 
@@ -40,9 +43,14 @@ def morning() -> list[Event]:
 
 
 @pytest.fixture
-def broker() -> Iterator[KafkaProcess]:
+def nodes() -> int:
+    return 1
+
+
+@pytest.fixture
+def broker(nodes: int) -> Iterator[KafkaProcess]:
     """A cluster of the test's own: the topics' names are fixed."""
-    process = KafkaProcess()
+    process = KafkaProcess(nodes)
     try:
         process.start()
     except KafkaUnavailable as error:
@@ -56,8 +64,32 @@ def broker() -> Iterator[KafkaProcess]:
 @pytest.fixture
 async def run(broker: KafkaProcess, tmp_path: Path) -> AsyncIterator[StreamRun]:
     made = StreamRun(broker.bootstrap, CONFIG, tmp_path, embedded=False, partitions=PARTITIONS)
+    made.replication = broker.replication
     async with made:
         yield made
+
+
+async def test_a_worker_is_killed_twenty_times(run: StreamRun, morning: list[Event], tmp_path: Path) -> None:
+    crash = CrashRun(run, morning, tmp_path, "a: worker killed, at random and at points", per_second=PER_SECOND)
+
+    async def faults() -> None:
+        for number in range(KILLS):
+            kind = number % (len(POINTS) + 1)
+            await (crash.kill_at_random() if kind == len(POINTS) else crash.kill_at(POINTS[kind]))
+
+    row = await crash.through(faults)
+    assert len(row.in_flight) == KILLS
+
+
+async def test_partitions_move_twenty_times(run: StreamRun, morning: list[Event], tmp_path: Path) -> None:
+    crash = CrashRun(run, morning, tmp_path, "b: workers join and leave", per_second=PER_SECOND)
+
+    async def faults() -> None:
+        for _ in range(MOVES // 2):
+            await crash.join_and_leave()
+
+    row = await crash.through(faults)
+    assert len(row.in_flight) == MOVES
 
 
 async def test_the_broker_is_killed_and_started_again(
@@ -92,6 +124,23 @@ async def moves_again(crash: CrashRun, within_s: float = 120.0) -> None:
         except AssertionError:
             if asyncio.get_running_loop().time() > deadline:
                 raise
+
+
+@pytest.mark.parametrize("nodes", [3])
+async def test_one_of_three_brokers_stays_down(
+    run: StreamRun, broker: KafkaProcess, morning: list[Event], tmp_path: Path
+) -> None:
+    crash = CrashRun(run, morning, tmp_path, "d: one of three brokers stays down", per_second=PER_SECOND)
+
+    async def faults() -> None:
+        await crash.pause(1, 3)
+        crash.fault()
+        broker.kill(node=2)
+        await moves_again(crash)
+        for _ in range(2):
+            await crash.kill_at_random()
+
+    await crash.through(faults)
 
 
 async def test_a_worker_frozen_past_its_session_while_topics_are_compacted(
@@ -193,5 +242,28 @@ async def test_a_worker_on_a_full_disk_works_and_stops_as_ever(
         assert await stop(run, full) == 0
         assert full.log_text() == "", "a file grew on a full disk"
         assert [path for path in tmp_path.rglob("worker-*/**/*") if path.is_file()] == [], "a worker keeps no file"
+
+    await crash.through(faults)
+
+
+@pytest.mark.parametrize("nodes", [3])
+async def test_all_of_it(run: StreamRun, broker: KafkaProcess, morning: list[Event], tmp_path: Path) -> None:
+    crash = CrashRun(run, morning, tmp_path, "h: all of it, one broker of three down", per_second=PER_SECOND)
+    compact_at_once(run.bootstrap)
+
+    async def faults() -> None:
+        crash.fault()
+        broker.kill(node=2)
+        await moves_again(crash)
+        for point in POINTS:
+            await crash.kill_at(point)
+        await crash.join_and_leave()
+        await freeze(crash)
+        crash.fault()
+        broker.nodes[2].freeze()
+        await crash.pause(1, 3)
+        broker.nodes[2].thaw()
+        await moves_again(crash)
+        await crash.kill_at_random()
 
     await crash.through(faults)

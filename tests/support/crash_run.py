@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 from collections.abc import Awaitable, Callable
@@ -13,11 +14,12 @@ from pathlib import Path
 import httpx
 
 from service.processes import Child
+from tests.support import dying_worker
 from tests.support.mornings import Event, recording
 from tests.support.stop_scenarios import Load
 from tests.support.stream_run import StreamRun
 
-TAKEN_WITHIN_S = 90.0
+DIE_WITHIN_S = 90.0
 SETTLE_S = 300.0
 SCRAPE_S = 1.0
 COUNTER = re.compile(r"^(floorwalker_\w+_total\{[^}]*\}) (\S+)$", re.MULTILINE)
@@ -97,7 +99,7 @@ class CrashRun:
         """Note that one is injected now."""
         self.row.in_flight.append(self.run.sent - self.run.feed.taken)
 
-    async def moves(self, timeout_s: float = TAKEN_WITHIN_S) -> None:
+    async def moves(self, timeout_s: float = DIE_WITHIN_S) -> None:
         """Return when the workers have taken more events than they have now."""
         before = self.run.feed.taken
         await self.run.until(lambda: self.run.feed.taken > before, "events are taken", timeout_s)
@@ -113,6 +115,41 @@ class CrashRun:
                 await self.run.until_ended(worker)
                 self.workers.remove(worker)
                 self.workers.append(self.run.start_worker())
+
+    async def kill_at_random(self) -> None:
+        """Kill -9 the worker somewhere, and start the next one."""
+        await self.pause(0.2, 2.0)
+        self.fault()
+        self.run.kill(self.workers.pop())
+        self.workers.append(self.run.start_worker())
+        await self.moves()
+
+    async def kill_at(self, point: str) -> None:
+        """Have a worker, alone, kill itself at the point, and start the next one."""
+        while self.workers:
+            self.run.kill(self.workers.pop())
+        os.environ[dying_worker.VARIABLE] = f"{point}:{self.rng.randint(1, 6)}"
+        try:
+            dying = self.run.start_worker(module="tests.support.dying_worker")
+        finally:
+            del os.environ[dying_worker.VARIABLE]
+        await self.run.until(lambda: dying.exit_code is not None, f"death at {point}", DIE_WITHIN_S)
+        self.fault()
+        assert await self.run.until_ended(dying) == -9, dying.log_text()[-3000:]
+        self.workers.append(self.run.start_worker())
+        await self.moves()
+
+    async def join_and_leave(self) -> None:
+        """A second worker joins, then the one that leaves is either of them: partitions move twice."""
+        self.workers.append(self.run.start_worker())
+        self.fault()
+        await self.run.until_ready(self.workers[-1:])
+        await self.moves()
+        leaving = self.workers.pop(self.rng.randrange(2))
+        self.fault()
+        leaving.terminate()
+        assert await self.run.until_ended(leaving) in (0, 1)
+        await self.moves()
 
     async def _scrape(self, address: str) -> None:
         """Note every exported counter that falls."""

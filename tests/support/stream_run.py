@@ -76,6 +76,7 @@ class StreamRun:
         self.config = config
         self.folder = folder
         self.embedded = embedded
+        self.replication = 1
         self.worker_bootstrap: str | None = None  # where workers find the broker, if not where all others do
         self.partitions = partitions
         self.sent = 0
@@ -85,7 +86,7 @@ class StreamRun:
         self._started = 0
 
     async def __aenter__(self) -> Self:
-        create_topics(self.bootstrap, self.partitions, 1)
+        create_topics(self.bootstrap, self.partitions, self.replication)
         await self.feed.start()
         return self
 
