@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
+import threading
 from typing import Any
 
 from service.domain.correlate import CorrelateStore
@@ -15,10 +15,10 @@ VARIABLE = "FLOORWALKER_TEST_EVENTS_PER_SECOND"
 
 def slow_down(per_second: float) -> None:
     """Have each event take its share of a second, in which nothing else of the loop runs."""
-    take = CorrelateStore.take
+    take, pause = CorrelateStore.take, threading.Event()
 
     def take_slowly(self: CorrelateStore, *args: Any) -> Any:
-        time.sleep(1 / per_second)
+        pause.wait(1 / per_second)
         return take(self, *args)
 
     CorrelateStore.take = take_slowly  # type: ignore[method-assign,assignment]
