@@ -12,7 +12,7 @@ DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),--seconds $(SECOND
 SERIAL := $(wildcard tests/integration tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-long crash lint bench mutation dashboards screenshots kafka-jars lock clean
+.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures dashboards screenshots kafka-jars lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: $(VENV)/.installed-dev ## Measure throughput, latency, scrape and query o
 
 mutation: $(VENV)/.installed-dev ## Put faults into the domain one by one and see whether its tests notice [MODULES="kpis view:120"]
 	$(BIN)/python -m tests.mutation.run $(MODULES)
+
+alert-figures: $(VENV)/.installed-dev ## Judge the shipped alert rules on labelled simulated days (a minute each) [DAYS=200] [SEED=1000]
+	$(BIN)/python -m tests.evaluation.alerts $(or $(DAYS),200) $(or $(SEED),1000)
 
 dashboards: $(VENV)/.installed-dev ## Write the Grafana dashboards from the KPI registry
 	$(BIN)/python -m grafana.build
