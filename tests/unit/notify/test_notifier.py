@@ -11,10 +11,11 @@ from aiohttp import web
 
 from service.notify import courier
 from service.notify import notifier as notifier_module
+from service.notify.courier import WallClock
 from service.notify.notifier import Notifier
 from service.notify.outbox import Record
 from service.notify.webhooks import Webhook
-from tests.support.alerts import Counts, Ledger, fired_again, firing, resolved
+from tests.support.alerts import NOON_MS, Counts, Ledger, fired_again, firing, resolved
 from tests.support.http_receiver import HttpReceiver, answers, hangs, then
 
 
@@ -33,11 +34,19 @@ def not_called(error: BaseException) -> None:
     raise AssertionError(error)
 
 
+class AtNoon(WallClock):
+    """The clock of the alerts told here: what ended before a receiver was known is none of its business."""
+
+    def now_ms(self) -> int:
+        """When they began."""
+        return NOON_MS
+
+
 @asynccontextmanager
 async def telling(
     *webhooks: Webhook, ledger: Ledger, alerts: Sequence[object] = (), counts: Counts | None = None
 ) -> AsyncIterator[Notifier]:
-    notifier = Notifier(webhooks, ledger.append, counts or Counts(), not_called)
+    notifier = Notifier(webhooks, ledger.append, counts or Counts(), not_called, clock=AtNoon())
     await notifier.restore(alerts, ledger.records)  # type: ignore[arg-type]
     await notifier.start()
     try:

@@ -90,7 +90,7 @@ def test_in_an_absence_some_agents_are_not_where_their_schedule_wants_them() -> 
     ratios = {name: row["total"]["adherence_ratio"] for name, row in reported.items()}
     gone = [ratio for name, ratio in ratios.items() if name in label.agents and ratio is not None]
     there = [ratio for name, ratio in ratios.items() if name not in label.agents and ratio is not None]
-    assert len(gone) > 5 and max(gone) < 0.25  # their breaks are all that they keep to
+    assert len(gone) > 5 and max(gone) < 0.3  # their breaks are all that they keep to
     assert min(there) > 0.7
 
 
