@@ -91,7 +91,7 @@ def test_it_serves_what_was_there_and_what_comes(broker: EmbeddedBroker, tmp_pat
         centre.flush()
         publish(broker, centre)
         api.until("/v1/queues/mail?windows=5m&fields=waiting", now={"waiting": 3})
-        lag = 'floorwalker_consumer_lag_records{partition="0",topic="cti.state"} 0.0'
+        lag = 'floorwalker_consumer_lag_records{topic="cti.state",partition="0"} 0.0'
         assert lag in api.client.get("/metrics").text
 
 
@@ -123,7 +123,8 @@ def test_without_a_broker_it_lives_and_says_what_it_waits_for(tmp_path: Path, co
         for path in ("/v1/queues", "/metrics", "/v1/stream"):
             assert api.client.get(path).status_code == 503
         with EmbeddedBroker(port) as broker:
-            reason = f"{broker.bootstrap} lacks cti.state and cti.intervals: run `floorwalker topics create` first"
+            missing = "cti.state and cti.intervals and cti.alerts and cti.config"
+            reason = f"{broker.bootstrap} lacks {missing}: run `floorwalker topics create` first"
             api.until("/readyz", 503, detail=f"not ready: {reason}")
             create_topics(broker.bootstrap, PARTITIONS, 1)
             api.until("/readyz")
