@@ -32,6 +32,8 @@ def simulated(seed: int = 7, *, contacts_per_hour: int = 80) -> list[Event]:
 def named(event: Event, name: str) -> Event:
     """The event in a world of its own: every id begins with the name."""
     changed: Event = {field: f"{name}-{event[field]}" for field in ID_FIELDS if field in event}
+    if "customer_ref" in event:
+        changed["customer_ref"] = f"{event['customer_ref']}-{name}"  # a hash remains one
     if "queues" in event:
         changed["queues"] = [f"{name}-{queue}" for queue in event["queues"]]
     return event | changed

@@ -150,10 +150,18 @@ class StreamRun:
     async def ingest(self, source: Source, *more: str) -> int:
         """Send a recording with the real command; returns how many events it sent."""
         self._started += 1
-        state = self.folder / f"ingest-{self._started}.state"
+        state, keys = self.folder / f"ingest-{self._started}.state", self.folder / "customers.key"
+        keys.write_text(f"k1: {'A' * 43}=\n", "utf-8")  # without one, customers' numbers would be dropped
         command = [sys.executable, "-m", "service.main", "ingest", *source.arguments, "--state", str(state), *more]
         process = await asyncio.create_subprocess_exec(
-            *command, "--bootstrap", self.bootstrap, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            *command,
+            "--bootstrap",
+            self.bootstrap,
+            "--customer-key-file",
+            str(keys),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         out, err = await process.communicate()
         assert process.returncode == 0, err.decode()
