@@ -112,6 +112,11 @@ class QueueValues:
         return Measured(_BY_NAME[kpi].value(reading), grows=kpi in _GROWING, slides=kpi in _BY_CLOCK)
 
 
+def _is_of_contacts(kpi: Kpi) -> bool:
+    """Whether the KPI of agents is about contacts, as those that queues have too, and not about time in state."""
+    return "queue" in kpi.scopes
+
+
 class AgentValues:
     """One agent at one moment."""
 
@@ -119,6 +124,7 @@ class AgentValues:
 
     def __init__(self, view: FloorView, agent: AgentScope) -> None:
         self.view, self.agent = view, agent
+        self._totals: dict[str, Totals] = {}
 
     def measure(self, kpi: str, window: str | None) -> Measured:
         """The value of a KPI or measure; undefined for one that agents do not have."""
@@ -131,9 +137,15 @@ class AgentValues:
             return Measured(row.value(self.view.agent_now(self.agent, Totals())), grows=kpi in _GROWING, slides=False)
         if window is None:
             return NOTHING
-        totals = self.view.agent_totals(self.agent, window)
+        totals = self._counts(window) if _is_of_contacts(row) else self.view.agent_totals(self.agent, window)
         sample = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else None
         return Measured(row.value(self.view.agent_now(self.agent, totals)), sample, ratio=row.unit == "ratio")
+
+    def _counts(self, window: str) -> Totals:
+        found = self._totals.get(window)
+        if found is None:
+            found = self._totals[window] = self.view.agent_counts(self.agent, window)
+        return found
 
 
 class TeamValues:
@@ -153,7 +165,8 @@ class TeamValues:
             return Measured(row.value(Reading(Totals(), staff=self.staff)), slides=False)
         if row is None or window is None or "agent" not in row.scopes or kpi in _NOW_NAMES:
             return NOTHING
-        totals = merged([self._view.agent_totals(agent, window) for agent in self.agents])
+        read = self._view.agent_counts if _is_of_contacts(row) else self._view.agent_totals
+        totals = merged([read(agent, window) for agent in self.agents])
         sample = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else None
         return Measured(row.value(Reading(totals)), sample, ratio=row.unit == "ratio")
 

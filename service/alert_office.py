@@ -4,6 +4,7 @@ change written before anybody is told.
 Without Faust: whoever holds the office calls `turn`, one call at a time.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -60,7 +61,7 @@ class Office:
         self._floor: LiveFloor | None = None
         self._evaluator: Evaluator | None = None
         self._generation = -1
-        self._telling = False
+        self._telling = self._left = False
         self._received: tuple[float, int] | None = None
         self.seconds = 0.0
         """How long the last judging took."""
@@ -83,15 +84,15 @@ class Office:
         if evaluator is None or floor is None or self._generation != self.state.generation:
             evaluator, floor = await self._take_office()
         now_ms = floor.begin()
-        started = time.perf_counter()
         try:
-            changes = dict([] if self._works_off_arrears() else evaluator.tick(now_ms, floor))
+            changes = {} if self._works_off_arrears() else dict(await self._judge(evaluator, floor, now_ms))
         except Exception:  # a fault of ours in judging: counting goes on, and the next tick begins from what is written
             log.exception("judging the alert rules failed")
             self.faults += 1
             self._evaluator = None
             return False
-        self.seconds = time.perf_counter() - started
+        if self._left or self._generation != self.state.generation:
+            return False  # another worker's now, or of a floor that is read anew
         for event in acknowledgements:
             by = Acknowledged(event.who, event.occurred_at_ms, event.note)
             alert = evaluator.acknowledge(event.fingerprint, by)
@@ -103,8 +104,24 @@ class Office:
                 await self._outlet.changed(list(changes.items()))
         return True
 
+    async def _judge(self, evaluator: Evaluator, floor: LiveFloor, now_ms: int) -> list[Change]:
+        """Judge, and let what else runs in this loop have its turns in between: the stream, above all."""
+        self.seconds, turns = 0.0, evaluator.turns(now_ms, floor)
+        while not self._left:
+            started = time.perf_counter()
+            try:
+                next(turns)
+            except StopIteration as done:
+                found: list[Change] = done.value
+                return found
+            finally:
+                self.seconds += time.perf_counter() - started
+            await asyncio.sleep(0)
+        return []
+
     async def leave(self) -> None:
         """Tell nobody any more."""
+        self._left = True
         if self._outlet is not None and self._telling:
             await self._outlet.end()
 

@@ -12,7 +12,6 @@ from typing import Final, Literal
 import msgspec
 
 from service.alert_board import AlertBoard
-from service.domain.adherence import add_adherence
 from service.domain.calendar import Calendars
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
@@ -25,7 +24,6 @@ from service.domain.view import (
     FloorView,
     Staff,
     WaitingNow,
-    add_states,
     expected_wait_ms,
 )
 from service.expectations import Expectations
@@ -257,19 +255,14 @@ class _CachedView(FloorView):
         wait_ms = expected_wait_ms(waiting.count, staff, last_hour)
         return Reading(_NOTHING, level, waiting.count, waiting.over, waiting.oldest_ms, staff, wait_ms)
 
-    def agent_totals(self, agent: AgentScope, window: str) -> Totals:
-        """An agent's totals of one window; time in state is cut at the window's edges and counts up to now."""
-        now_ms = self.now_ms
+    def agent_counts(self, agent: AgentScope, window: str) -> Totals:
+        """What contacts come to in a window of an agent's; shared, not to be changed."""
         windows = self._state.windows(agent)
         span_ms = ROLLING_MS.get(window)
         if span_ms is None:
-            since_ms, until_ms = self.bounds_ms(agent.scope, window)
-            totals = merged((windows.intervals.total(since_ms, until_ms),))
-            self.add_open(totals, agent, since_ms, until_ms)
-        else:
-            newest = now_ms // AGENT_PANE_MS
-            since_ms = (newest + 1) * AGENT_PANE_MS - span_ms
-            totals = merged((windows.panes.rolling(span_ms // AGENT_PANE_MS, newest),))
-            add_states(totals, agent, since_ms, now_ms)
-            add_adherence(totals, self.plan(agent), agent.timeline, since_ms, now_ms)
-        return totals
+            return windows.intervals.total(*self.bounds_ms(agent.scope, window))
+        return windows.panes.rolling(span_ms // AGENT_PANE_MS, self.now_ms // AGENT_PANE_MS)
+
+    def own_agent_counts(self, agent: AgentScope, window: str) -> Totals:
+        """A copy of it."""
+        return merged((self.agent_counts(agent, window),))

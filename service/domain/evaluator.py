@@ -4,7 +4,7 @@ Pure: the floor at one moment and the time go in, the alerts that changed come o
 restart are the alerts themselves.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final, Protocol
 from zlib import crc32
@@ -22,6 +22,9 @@ SLIDE_MS: Final[dict[str, int]] = {"agent": 60_000, "team": 60_000}
 QUEUE_SLIDE_MS: Final = 10_000
 MOST_SCOPES: Final = 2_000
 """Scopes looked at in one tick, those that have been due for longest; the others are next. At a start all are due."""
+
+SCOPES_A_TURN: Final = 20
+"""After so many, others have their turn."""
 
 SERVICE_LEVEL: Final = "service_level"
 """The kind of the rules whose alerts have their cause split."""
@@ -100,6 +103,16 @@ class Evaluator:
         """Look at what changed or is due; what became of alerts by that. A tick that is not newer than the last one is
         skipped.
         """
+        turns = self.turns(now_ms, floor)
+        while True:
+            try:
+                next(turns)
+            except StopIteration as done:
+                found: list[Change] = done.value
+                return found
+
+    def turns(self, now_ms: int, floor: FloorValues) -> Generator[None, None, list[Change]]:
+        """The same in short turns, for an event loop that has more to do: every scope is looked at as it is then."""
         if now_ms <= self.last_ms:
             return []
         self.last_ms = now_ms
@@ -111,8 +124,10 @@ class Evaluator:
             self._again.clear()
             look.end_orphans()
         since |= self._take_due(now_ms)
-        for scope in sorted(self._in_time(since), key=rank_of):
+        for number, scope in enumerate(sorted(self._in_time(since), key=rank_of), 1):
             look.at(scope)
+            if number % SCOPES_A_TURN == 0:
+                yield
         look.settle()
         return list(look.changes.items())
 

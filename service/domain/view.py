@@ -235,18 +235,26 @@ class FloorView:
 
     def agent_totals(self, agent: AgentScope, window: str) -> Totals:
         """An agent's totals of one window; time in state is cut at the window's edges and counts up to now."""
-        now_ms = self.now_ms
+        totals, now_ms = self.own_agent_counts(agent, window), self.now_ms
         span_ms = ROLLING_MS.get(window)
-        if span_ms is not None:
-            totals = rolling_total(agent.panes, AGENT_PANE_MS, span_ms, now_ms)
+        if span_ms is None:
+            self.add_open(totals, agent, *self.bounds_ms(agent.scope, window))
+        else:
             since_ms = (now_ms // AGENT_PANE_MS + 1) * AGENT_PANE_MS - span_ms
             add_states(totals, agent, since_ms, now_ms)
             add_adherence(totals, self.plan(agent), agent.timeline, since_ms, now_ms)
-        else:
-            since_ms, until_ms = self.bounds_ms(agent.scope, window)
-            totals = interval_total(agent.intervals, since_ms, until_ms)
-            self.add_open(totals, agent, since_ms, until_ms)
         return totals
+
+    def agent_counts(self, agent: AgentScope, window: str) -> Totals:
+        """The same of contacts alone, without what is measured up to now: most of the work. Not to be changed."""
+        span_ms = ROLLING_MS.get(window)
+        if span_ms is None:
+            return interval_total(agent.intervals, *self.bounds_ms(agent.scope, window))
+        return rolling_total(agent.panes, AGENT_PANE_MS, span_ms, self.now_ms)
+
+    def own_agent_counts(self, agent: AgentScope, window: str) -> Totals:
+        """The same, to be changed."""
+        return self.agent_counts(agent, window)
 
     def add_open(self, totals: Totals, agent: AgentScope, since_ms: int, until_ms: int) -> None:
         """Add what the agent's intervals in [since_ms, until_ms) do not have yet: the open stretch up to now, and the

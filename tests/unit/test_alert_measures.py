@@ -260,3 +260,21 @@ def test_business_hours_are_the_queues_own_else_its_sites() -> None:
     floor = floor_of(centre, hours={"site:berlin": at_night, "queue:sales": always})
     assert [floor.is_open(scope) for scope in ("queue:sales", "queue:mail", "agent:1001")] == [True, False, False]
     assert floor_of(centre).is_open("queue:mail")
+
+
+@pytest.mark.parametrize("window", ["30m", "60m", "day"])
+def test_what_contacts_come_to_is_the_same_with_and_without_the_time_in_state(window: str) -> None:
+    """Rules about contacts read an agent's counts alone, which is most of the work saved."""
+    centre = Centre()
+    centre.agent_state("1001", "ready", ago_ms=1_000_000)
+    for number in range(3):
+        centre.call(f"c{number}", agent="1001", ago_ms=300_000 * number)
+    centre.flush()
+    view, agent = centre.state.view(), centre.state.agent("1001")
+    assert agent is not None
+    counts, totals = view.agent_counts(agent, window), view.agent_totals(agent, window)
+    assert totals.login_ms > 0 and counts.answered == 3
+    kpis = [kpi for kpi in KPIS_OF["agent"] if "queue" in kpi.scopes and kpi.unit == "count"]
+    for kpi in kpis:
+        assert kpi.value(view.agent_now(agent, counts)) == kpi.value(view.agent_now(agent, totals)), kpi.name
+    assert view.agent_counts(agent, window) == counts, "to read an agent's totals changes nothing that is shared"

@@ -355,3 +355,24 @@ def test_without_a_sentence_of_its_own_a_rule_says_what_it_compared() -> None:
     )  # fmt: skip
     text = describe(Rule("r", "page", Selector("queue"), AllOf((low,))), alert)
     assert text == "service_level_ratio of queue:sales is 61.2 % (15m, 40 contacts), level 75.0 %"
+
+
+def test_in_turns_it_finds_what_it_finds_at_once_and_lets_others_run_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evaluator, "SCOPES_A_TURN", 1)
+    once, in_turns = (Room(rule("busy", "queue"), rule("tired", "agent", "worked")) for _ in range(2))
+    for room in (once, in_turns):
+        room.floor.set("queue:sales", waiting=7)
+        room.floor.set("agent:1001", worked=9)
+    expected = once.tick(1)
+    turns, breaks = in_turns.evaluator.turns(1_001_000, in_turns.floor), 0
+    while True:
+        try:
+            next(turns)
+        except StopIteration as done:
+            found = dict(done.value)
+            break
+        breaks += 1
+    assert found == expected and len(found) == 2
+    assert breaks == len(LABELS)
