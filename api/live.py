@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import crc32
@@ -29,6 +29,8 @@ WAITING_SLIDE_MS: Final = 1_000
 
 SEND_TIMEOUT_SECONDS: Final = 10.0
 _RENDERS_A_TURN: Final = 10
+_MOST_DIGITS: Final = 18
+"""Of a number in an event's id: more than there will be events."""
 
 ALERTS: Final = "alerts"
 """The scope of all alerts that fire."""
@@ -57,7 +59,7 @@ class Hub:
         self._most_of_one = most_of_one
         self._by_token: Counter[str] = Counter()
         self._boot = secrets.token_hex(4)
-        self._rendered: dict[tuple[str, tuple[str, ...]], tuple[Stamp, bytes]] = {}
+        self._rendered: dict[tuple[Hashable, ...], tuple[Stamp, bytes]] = {}
         self.clients = 0
         self.closing = asyncio.Event()
 
@@ -87,7 +89,7 @@ class Hub:
     def resume(self, subscription: Subscription, last_event_id: str | None) -> None:
         """Mark as sent what has not changed since the event the client saw last; another process's id says nothing."""
         prefix, _, seq = (last_event_id or "").rpartition("-")
-        if prefix != self._prefix() or not seq.isdigit():
+        if prefix != self._prefix() or not (seq.isascii() and seq.isdigit()) or len(seq) > _MOST_DIGITS:
             return
         view = self._state.view()
         for scope in self._scopes(subscription):
@@ -103,8 +105,10 @@ class Hub:
             stamp = self._stamp(scope, view)
             if subscription.sent.get(scope) == stamp:
                 continue
-            shared = scope != ALERTS
-            frame = self._render(scope, subscription.windows, stamp, view) if shared else self._alerts(subscription)
+            if scope == ALERTS:
+                frame = self._alerts(subscription.grant, stamp, view)
+            else:
+                frame = self._render(scope, subscription.windows, stamp, view)
             subscription.sent[scope] = stamp
             found.append(frame)
             if len(found) % _RENDERS_A_TURN == 0:
@@ -135,11 +139,15 @@ class Hub:
         slot = (view.now_ms + crc32(scope.encode()) % slide_ms) // slide_ms
         return self._state.generation, self._state.changed.get(scope, 0), slot
 
-    def _alerts(self, subscription: Subscription) -> bytes:
-        """The alerts that fire, as far as the client may see them."""
-        firing = self._state.alerts.found("firing", None, None)
-        items = [alert_view(alert) for alert in firing if sees(subscription.grant, alert)]
-        body = {"scope": ALERTS, **self._views.head(self._state.view()), "items": items}
+    def _alerts(self, grant: Grant, stamp: Stamp, view: FloorView) -> bytes:
+        """The alerts that fire, as far as the client may see them; rendered once for all who may see the same."""
+        sight = ALERTS, grant.role, grant.teams, grant.agent_id
+        kept = self._rendered.get(sight)
+        if kept is None or kept[0] != stamp:
+            firing = self._state.alerts.found("firing", None, None)
+            kept = stamp, orjson.dumps([alert_view(alert) for alert in firing if sees(grant, alert)])
+            self._rendered[sight] = kept
+        body = {"scope": ALERTS, **self._views.head(view), "items": orjson.Fragment(kept[1])}
         return b"event: alerts\ndata: " + orjson.dumps(body) + b"\n\n"
 
     def _render(self, scope: str, windows: tuple[str, ...], stamp: Stamp, view: FloorView) -> bytes:

@@ -13,7 +13,7 @@ from service.settings import KAFKA, ProcessSettings
 Start = Callable[[ProcessSettings, Config], int]
 
 COMMON = ("bootstrap", *KAFKA, "application_id", "data_dir", "log_level")
-WORKER = (*COMMON, "embedded", "session_timeout_seconds", "metrics_port", *INGESTING)
+WORKER = (*COMMON, "embedded", "session_timeout_seconds", "metrics_host", "metrics_port", *INGESTING)
 API = (*COMMON, "host", "port", "tokens", "tls_cert", "tls_key", "clock")
 
 

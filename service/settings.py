@@ -63,6 +63,7 @@ class ProcessSettings(BaseModel):
     session_timeout_seconds: float = Field(
         default=6.0, ge=2, le=300, description="a worker silent for this long is replaced"
     )
+    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="address of --metrics-port")
     metrics_port: Port | None = Field(default=None, description="port on which a worker serves its own metrics")
     tokens: Path | None = Field(default=None, strict=False, description="file of the hashes of the API's access tokens")
     tls_cert: Path | None = Field(

@@ -92,6 +92,6 @@ class Telemetry:
         """So many notices wait to be confirmed by the receiver."""
         self._pending.labels(receiver).set(notices)
 
-    def serve(self, port: int) -> None:
-        """Serve /metrics on 127.0.0.1. Raises OSError if the port is taken."""
-        start_http_server(port, addr="127.0.0.1", registry=self.registry)
+    def serve(self, host: str, port: int) -> None:
+        """Serve /metrics there, to whoever can reach it. Raises OSError if that is not possible."""
+        start_http_server(port, addr=host, registry=self.registry)

@@ -107,11 +107,12 @@ def run(settings: ProcessSettings, config: Config) -> int:
     settings = check_topics(settings, native_adapters(config))
     check_schema(settings.bootstrap, settings.partitions, kafka_client(settings))
     telemetry = Telemetry()
-    if settings.metrics_port is not None:
+    host, port = settings.metrics_host, settings.metrics_port
+    if port is not None:
         try:
-            telemetry.serve(settings.metrics_port)
+            telemetry.serve(host, port)
         except OSError as error:
-            raise FailedError(f"cannot serve metrics on port {settings.metrics_port}: {error.strerror}") from None
+            raise FailedError(f"cannot serve metrics on port {port} of {host}: {error.strerror}") from None
     tune_collector()
     mode.loop.use("uvloop")
     app = build_app(settings, config, telemetry)

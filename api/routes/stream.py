@@ -38,9 +38,9 @@ def router(context: Context) -> APIRouter:
         for name in named:
             _check(context, grant, name)
         subscription = Subscription(named, ALL_QUEUES in asked, pick_windows(windows), grant)
-        who = None if context.keeper.open else grant.id
-        context.hub.enter(who)
         context.hub.resume(subscription, last_event_id)
+        who = None if context.keeper.open else grant.id
+        context.hub.enter(who)  # last: from here on only the stream's end counts the client out
         return EventStream(context.hub, subscription, who, lambda: context.keeper.still_valid(grant))
 
     return routes

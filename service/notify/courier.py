@@ -201,9 +201,14 @@ class Courier:
         self._count("repeated", len(notices) - len(news))
 
     def _refused(self, notices: list[Notice], answer: Answer) -> None:
-        """Put these aside for a while; a short rest, lest all of many be tried and refused at once."""
+        """Put these aside for a while; a short rest, lest all of many be tried and refused at once.
+
+        Not what is no longer owed, as the alert has changed meanwhile, or is only repeated: nobody would release it.
+        """
         now_ms = self._clock.steady_ms()
         for notice in notices:
+            if not self.outbox.owes(notice.key):
+                continue
             times = self._refusals[notice.key] = self._refusals.get(notice.key, 0) + 1
             self.outbox.hold(notice.key)
             self._held_until_ms[notice.key] = now_ms + self._pause_ms(times, LONGEST_HOLD_MS)

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
+from api.settings import ApiSettings
 from service.cli import build_parser
 from service.config import load_config
 from service.main import COMMANDS, GROUPS
@@ -27,7 +29,7 @@ OURS = sorted(name for name, service in SERVICES.items() if service["image"].sta
 # of the Compose specification, those used here: a misspelt key is silently of no effect in some versions
 SERVICE_KEYS = {
     "image", "build", "environment", "volumes", "read_only", "tmpfs", "cap_drop", "security_opt", "init", "command",
-    "depends_on", "healthcheck", "restart", "ports", "profiles", "stop_grace_period", "secrets", "deploy",
+    "depends_on", "healthcheck", "restart", "ports", "profiles", "stop_grace_period", "secrets", "deploy", "env_file",
 }  # fmt: skip
 HEALTH_KEYS = {"test", "interval", "timeout", "retries", "start_period", "disable"}
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
@@ -104,6 +106,16 @@ def test_secrets_are_files_that_everybody_makes_and_git_ignores(name: str) -> No
         assert f"deploy/{folder}/{file}" in (DEPLOY / "compose.yaml").read_text("utf-8"), "the head says so"
 
 
+def test_all_replicas_of_the_api_know_the_sessions_that_one_of_them_has_begun() -> None:
+    (file,) = SERVICES["api"]["env_file"]
+    head = (DEPLOY / "compose.yaml").read_text("utf-8")
+    made = re.search(r'echo "(\w+)=\$\(openssl rand -hex (\d+)\)" > deploy/(\S+)', head)
+    assert made and f"./{made[3]}" == file
+    assert made[1].removeprefix(PREFIX).lower() in ApiSettings.model_fields
+    assert ApiSettings(session_key=SecretStr("0" * 2 * int(made[2]))), "long enough"
+    assert f"/deploy/{made[3].partition('/')[0]}/" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
+
+
 def test_the_api_listens_to_other_containers_only_with_tokens() -> None:
     environment, image = SERVICES["api"]["environment"], rests("ENV", last_stage())[0]
     assert "FLOORWALKER_HOST=0.0.0.0" in image
@@ -128,13 +140,25 @@ def test_our_containers_have_no_rights_and_only_known_settings(name: str) -> Non
     assert service["environment"].keys() <= known
 
 
-def test_prometheus_scrapes_the_api_where_it_is() -> None:
+def options_of(name: str) -> dict[str, str]:
+    """The options on the command line of one of our services, each of which has a value."""
+    return dict(zip(*[iter(SERVICES[name]["command"][1:])] * 2, strict=True))
+
+
+def test_prometheus_scrapes_the_api_and_the_workers_where_they_are() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "compose.yml").read_text("utf-8"))
     found = {
-        (name, sd["port"]) for job in config["scrape_configs"] for sd in job["dns_sd_configs"] for name in sd["names"]
+        (job["job_name"], name, sd["port"])
+        for job in config["scrape_configs"]
+        for sd in job["dns_sd_configs"]
+        for name in sd["names"]
     }
-    assert found == {("api", ProcessSettings().port)}
-    assert found.pop()[0] in SERVICES
+    worker = options_of("worker")
+    assert found == {
+        ("floorwalker-api", "api", ProcessSettings().port),
+        ("floorwalker-worker", "worker", int(worker["--metrics-port"])),
+    }
+    assert worker["--metrics-host"] == "0.0.0.0", "on its loopback address no other container reaches it"
 
 
 def test_floorwalker_and_prometheus_tell_the_alertmanager_where_it_is(tmp_path: Path) -> None:
@@ -168,8 +192,7 @@ def test_the_health_checks_are_valid_programs() -> None:
     for command in (json.loads(image), worker):
         assert command[:2] == ["python", "-c"]
         compile(command[2], "health check", "exec")
-    metrics_port = dict(zip(*[iter(SERVICES["worker"]["command"][1:])] * 2, strict=True))["--metrics-port"]
-    assert f":{metrics_port}/metrics" in worker[2]
+    assert f":{options_of('worker')['--metrics-port']}/metrics" in worker[2]
 
 
 def test_the_build_installs_what_is_locked() -> None:

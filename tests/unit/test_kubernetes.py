@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -78,6 +79,14 @@ def test_it_is_probed_on_a_port_that_it_has_and_asks_for_what_it_needs(name: str
     assert container["resources"]["requests"].keys() == {"cpu", "memory"}
 
 
+def test_where_metrics_are_probed_they_are_served_to_other_addresses_than_the_pods_own_loopback() -> None:
+    (container,) = pod_of("floorwalker-worker")["containers"]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/metrics"
+    options = build_parser(COMMANDS, GROUPS).parse_args(container["args"])
+    assert options.metrics_host == "0.0.0.0"
+    assert {"name": "metrics", "containerPort": int(options.metrics_port)} in container["ports"]
+
+
 def test_the_api_gets_requests_only_while_it_is_ready() -> None:
     (container,) = pod_of("floorwalker-api")["containers"]
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -97,6 +106,16 @@ def test_the_scaler_scales_the_workers() -> None:
     target = of_kind("HorizontalPodAutoscaler")["floorwalker-worker"]["spec"]["scaleTargetRef"]
     assert (target["kind"], target["name"]) == ("Deployment", "floorwalker-worker")
     assert "replicas" not in DEPLOYMENTS["floorwalker-worker"]["spec"], "it would undo what the scaler did"
+
+
+def test_kafka_and_the_receivers_of_alerts_can_be_reached() -> None:
+    rules = of_kind("NetworkPolicy")["floorwalker"]["spec"]["egress"]
+    open_ports = {port["port"] for rule in rules for port in rule["ports"] if port["protocol"] == "TCP"}
+    kafka = of_kind("ConfigMap")["floorwalker"]["data"]["bootstrap"].rpartition(":")[2]
+    shipped = yaml.safe_load((FOLDER.parent / "alertmanager" / "notify.yaml").read_text("utf-8"))
+    alertmanagers = {urlsplit(one["url"]).port for one in shipped["notify"]["alertmanager"]}
+    https = 443
+    assert open_ports >= {int(kafka), https} | alertmanagers
 
 
 def test_no_secret_is_in_the_files_and_the_configuration_is_valid(tmp_path: Path) -> None:

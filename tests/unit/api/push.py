@@ -28,8 +28,8 @@ class Client:
         route, _, query = path.partition("?")
         self._scope = {
             "type": "http", "method": "GET", "path": route, "raw_path": route.encode(), "query_string": query.encode(),
-            "headers": [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()], "http_version": "1.1",
-            "scheme": "http", "server": ("api", 80), "root_path": "",
+            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in (headers or {}).items()],
+            "http_version": "1.1", "scheme": "http", "server": ("api", 80), "root_path": "",
         }  # fmt: skip
         self.accepting = True
         self.status = 0

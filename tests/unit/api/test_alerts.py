@@ -9,6 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api import live
+from api.alerts import alert_view
 from service.domain.alert_record import Alert, CausePart, encode_alert, fingerprint_of
 from service.domain.business_events import AlertAcknowledged
 from service.domain.events import Event
@@ -209,6 +211,36 @@ async def test_alerts_are_pushed_when_they_change(quick_stream: None) -> None:
         put(centre, "warns")
         await client.until(lambda: len(client.of("alerts")) == 2)
         assert [item["rule"] for item in client.of("alerts")[1].data["items"]] == ["warns"]
+
+
+async def test_alerts_are_rendered_once_for_all_who_may_see_the_same(
+    quick_stream: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[str] = []
+
+    def counted(alert: Alert) -> dict[str, Any]:
+        rendered.append(alert.rule)
+        return alert_view(alert)
+
+    monkeypatch.setattr(live, "alert_view", counted)
+    centre = ready()
+    put(centre, "ours", "team:blue")
+    put(centre, "theirs", "team:red")
+    keys = Keys(tmp_path / "tokens.yaml", centre)
+    who = {name: keys.give("supervisor", teams=(team,), name=name) for name, team in
+           (("ann", "blue"), ("zoe", "red"), ("eve", "blue"))}  # fmt: skip
+    app = centre.app(tokens=keys.tokens())
+    seen = {}
+    for name, token in who.items():
+        async with connected(app, "/v1/stream?scopes=alerts", {"Authorization": f"Bearer {token}"}) as client:
+            await client.until(lambda client=client: bool(client.of("alerts")))
+            seen[name] = [item["rule"] for item in client.of("alerts")[0].data["items"]]
+    assert seen == {"ann": ["ours"], "zoe": ["theirs"], "eve": ["ours"]}
+    assert rendered == ["ours", "theirs"]
+    put(centre, "news", "team:blue")
+    async with connected(app, "/v1/stream?scopes=alerts", {"Authorization": f"Bearer {who['eve']}"}) as client:
+        await client.until(lambda: bool(client.of("alerts")))
+    assert sorted(item["rule"] for item in client.of("alerts")[0].data["items"]) == ["news", "ours"]
 
 
 async def test_an_alert_about_a_person_is_shown_to_those_who_may_see_the_person(tmp_path: Path) -> None:

@@ -67,6 +67,27 @@ async def test_an_event_id_of_another_process_means_everything(centre: Centre) -
         await client.until(lambda: len(client.of("queue")) == 3)
 
 
+@pytest.mark.parametrize("seq", ["²", "9" * 5_000, "9" * 19, "-1", ""])
+async def test_an_event_id_that_is_no_number_of_ours_means_everything(centre: Centre, seq: str) -> None:
+    app = centre.app()
+    async with connected(app, "/v1/stream") as client:
+        await client.until(lambda: len(client.of("queue")) == 3)
+        prefix = str(client.of("queue")[-1].id).rpartition("-")[0]
+    async with connected(app, "/v1/stream", {"Last-Event-ID": f"{prefix}-{seq}"}) as again:
+        await again.until(lambda: len(again.of("queue")) == 3)
+    assert app.state.context.hub.clients == 0
+
+
+async def test_a_client_whose_request_fails_is_not_counted(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    app = centre.app()
+    monkeypatch.setattr(app.state.context.hub, "resume", broken)
+    assert (await get(app, "/v1/stream")).status_code == 500
+    assert app.state.context.hub.clients == 0
+
+
 async def test_a_client_that_takes_nothing_is_dropped_and_holds_up_nobody(
     centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,6 +181,20 @@ async def test_a_refusal_that_is_mended_is_forgotten():
     assert scene.courier._refusals == {}
 
 
+async def test_an_alert_that_is_explained_while_it_is_refused_is_told_when_it_is_explained_no_more():
+    def answer(request: Request, at_ms: int) -> Answer:
+        if at_ms > 60_000:
+            return OK
+        scene.outbox.offer(firing(inhibited_by="f" * 16))
+        return Answer(400, "not now")
+
+    scene = Scene(desk(), answer)
+    scene.offer(firing())
+    scene.offer(firing(), at_ms=90_000)
+    await scene.run()
+    assert scene.heard == [(90_000, "service_level firing")]
+
+
 async def test_who_refuses_everything_is_asked_once_a_second():
     scene = Scene(desk(), lambda request, at_ms: Answer(404), minutes=0.5)
     scene.offer(*[firing(f"rule-{number}") for number in range(50)])
