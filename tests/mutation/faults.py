@@ -87,6 +87,11 @@ def instead_of(statement: Any) -> ast.stmt | None:
     return None
 
 
+def unchanged(name: str) -> Mutant:
+    """A module of the domain without a fault."""
+    return Mutant(name, f"{name}.py as it is", compile((DOMAIN / f"{name}.py").read_text(), f"{name}.py", "exec"))
+
+
 def mutants(name: str, line: int | None) -> Iterator[Mutant]:
     """Every fault in a module of the domain, or in what begins in one of its lines."""
     source = (DOMAIN / f"{name}.py").read_text()

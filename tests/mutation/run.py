@@ -5,7 +5,8 @@ asked first, then the domain's other ones, then some of the pitfalls and the law
 
 Each mutant is judged in a fork of this process, which has collected the tests. There the faulty function takes the
 place of the right one (swap.py); for a fault in what runs at import the fork reads project and tests anew. A fork that
-takes too much processor time or memory counts as noticed.
+takes too much processor time or memory counts as noticed. So that neither way notices what is no fault, both are tried
+without one first.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from typing import Final
 import hypothesis
 import pytest
 
-from tests.mutation.faults import Mutant, mutants
+from tests.mutation.faults import Mutant, mutants, unchanged
 from tests.mutation.swap import swap
 
 OWN: Final = ("service", "api", "streams", "grafana", "tests")
@@ -148,18 +149,25 @@ def check(session: pytest.Session, name: str, line: int | None, workers: int, cp
 
 
 def check_all(session: pytest.Session, modules: list[str], workers: int, least: float) -> int:
-    """Check the modules; 1 if less than `least` per cent of mutants are noticed."""
+    """Check the modules; 1 if less than `least` per cent of mutants are noticed, or nothing can be said of them."""
     _, status, used = os.wait4(judge(session, None, 600), 0)
     if status:
         print("the tests fail without a fault: mend them first", file=sys.stderr)
         return 1
+    cpu_seconds = int(1.5 * used.ru_utime) + 10
     noticed = total = 0
     for wanted in modules:
         name, _, line = wanted.partition(":")
-        found, count = check(session, name, int(line) if line else None, workers, int(1.5 * used.ru_utime) + 10)
+        if os.wait4(judge(session, unchanged(name), cpu_seconds), 0)[1]:
+            print(f"the tests fail when {name} is read anew without a fault, or take too long", file=sys.stderr)
+            return 1
+        found, count = check(session, name, int(line) if line else None, workers, cpu_seconds)
         print(f"{name}: {found} of {count} mutants noticed", flush=True)
         noticed, total = noticed + found, total + count
-    print(f"{noticed} of {total} mutants noticed: {100 * noticed / max(total, 1):.1f} %")
+    if not total:
+        print("there is nothing to put a fault into", file=sys.stderr)
+        return 1
+    print(f"{noticed} of {total} mutants noticed: {100 * noticed / total:.1f} %")
     return 0 if 100 * noticed >= least * total else 1
 
 

@@ -9,7 +9,7 @@ from typing import Any
 def swap(code: CodeType, module: ModuleType) -> bool:
     """Give the module's functions the code they have in `code`, its source compiled with a fault.
 
-    False, and nothing is done, if the fault is in what runs at import.
+    False, and nothing is done, if the fault is in what runs at import or there is none.
     """
     source = inspect.getsource(module)
     right, faulty = _parts(compile(source, code.co_filename, "exec")), _parts(code)
