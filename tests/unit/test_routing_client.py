@@ -17,9 +17,14 @@ SALES = {
     "service_level_ratio": 0.75, "as_of": "2026-11-22T12:00:00Z", "staleness_seconds": 0.4,
 }  # fmt: skip
 BODY = json.dumps({"as_of": SALES["as_of"], "staleness_seconds": 0.4, "items": [SALES]}).encode()
-TIMEOUT_SECONDS = 0.6
-IN_TIME_SECONDS = 5.0
-"""Far above the timeout, because the machine may be busy, and far below what the servers here would take."""
+PATIENT_SECONDS = 10.0
+"""For what is answered at once: the machine may be busy."""
+
+BRIEF_SECONDS = 2.0
+"""For what is never answered."""
+
+IN_TIME_SECONDS = 15.0
+"""Far above the brief timeout, because the machine may be busy, and far below what the servers here would take."""
 
 
 def reply(status: str, body: bytes = b"", *headers: str) -> bytes:
@@ -40,6 +45,7 @@ class Server:
         self.requests: list[str] = []
         self.connections = 0
         self.over = threading.Event()
+        self._asked = threading.Condition()
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -49,6 +55,11 @@ class Server:
         self._listening.close()
         for thread in self._threads:
             thread.join(10)
+
+    def until_asked(self, times: int) -> None:
+        """Wait until so many requests have come."""
+        with self._asked:
+            assert self._asked.wait_for(lambda: len(self.requests) >= times, 30), self.requests
 
     def _accept(self) -> None:
         while True:
@@ -64,7 +75,9 @@ class Server:
     def _serve(self, connection: socket.socket) -> None:
         with connection:
             while (request := self._request(connection)) is not None:
-                self.requests.append(request)
+                with self._asked:
+                    self.requests.append(request)
+                    self._asked.notify_all()
                 answer = self.answers.pop(0)
                 if callable(answer):
                     return answer(connection)
@@ -96,7 +109,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[RoutingClient]:
-    with RoutingClient(server.url, "fw_router.secret", timeout_seconds=TIMEOUT_SECONDS) as made:
+    with RoutingClient(server.url, "fw_router.secret", timeout_seconds=PATIENT_SECONDS) as made:
         yield made
 
 
@@ -186,17 +199,17 @@ def test_one_failure_is_tried_again(
 
 @pytest.mark.parametrize("misbehaviour", [silent, dripping])
 def test_whatever_takes_too_long_ends_in_time_with_the_last_answer_marked(
-    server: Server, client: RoutingClient, misbehaviour: Callable[[Server], Callable[[socket.socket], None]]
+    server: Server, misbehaviour: Callable[[Server], Callable[[socket.socket], None]]
 ) -> None:
     server.answers = [GOOD, *[misbehaviour(server)] * 2]
-    client.queues(["sales"])
-    started = time.monotonic()
-    answer = client.queues(["sales"])
-    took = time.monotonic() - started
-    assert took < IN_TIME_SECONDS
+    with RoutingClient(server.url, timeout_seconds=BRIEF_SECONDS) as client:
+        client.queues(["sales"])
+        started = time.monotonic()
+        answer = client.queues(["sales"])
+        assert time.monotonic() - started < IN_TIME_SECONDS
     assert (answer.stale, answer.problem, answer.queues["sales"].waiting) == (True, "no answer in time", 3)
-    assert answer.age_seconds >= took
-    assert len(server.requests) == 3, "each try had its share of the time"
+    assert answer.age_seconds >= BRIEF_SECONDS, "all of the time was used"
+    server.until_asked(3)  # each try had its share of the time
 
 
 def test_the_age_grows_while_nobody_answers(server: Server, client: RoutingClient) -> None:
@@ -243,7 +256,7 @@ def test_a_kept_connection_that_was_closed_costs_no_try(server: Server) -> None:
         connection.sendall(GOOD)
 
     server.answers = [once, GOOD]
-    with RoutingClient(server.url, timeout_seconds=TIMEOUT_SECONDS, retries=0) as client:
+    with RoutingClient(server.url, timeout_seconds=PATIENT_SECONDS, retries=0) as client:
         assert not client.queues(["sales"]).stale
         assert not client.queues(["sales"]).stale
     assert server.connections == 2

@@ -248,7 +248,7 @@ async def test_a_head_without_end_is_cut_off(endless: bytes):
 
 
 async def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(security_connections, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(security_connections, "HEAD_SECONDS", 1.5)
     async with served(most_connections=5) as port:
         silent, slow = await Wire.to(port), await Wire.to(port)
         await slow.send(HEALTH)

@@ -36,10 +36,11 @@ def test_better_than_usual_is_no_drift_for_the_worse() -> None:
     assert found.ewma < 0
 
 
-def test_a_shift_of_one_deviation_is_found_by_the_cusum_within_ten_intervals() -> None:
-    found = drift([0.0] * 20 + [1.0] * 11)
-    assert found is not None
-    assert found.cusum > 5
+def test_a_shift_of_one_deviation_is_found_by_the_cusum_in_its_eleventh_interval() -> None:
+    tenth, eleventh = (drift([0.0] * 20 + [1.0] * shifted) for shifted in (10, 11))
+    assert tenth is not None
+    assert eleventh is not None
+    assert tenth.cusum <= 5 < eleventh.cusum
 
 
 def test_the_ewma_of_one_residual_is_that_residual() -> None:
