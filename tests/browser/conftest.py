@@ -118,5 +118,7 @@ def floor(tmp_path: Path) -> Iterator[Floor]:
             centre.call(f"c{number}", wait_ms=4_000 * number, agent=agent, ago_ms=60_000 * number + 5_000)
         centre.queued("w", ago_ms=10_000)
         made.publish()
-        yield made.start()
-        made.stop()
+        try:
+            yield made.start()
+        finally:
+            made.stop()

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from service.embedded import free_port
+from service.embedded import dying_with_parent, free_port
 
 ROOT = Path(__file__).parents[2]
 _RUN = """
@@ -42,7 +42,7 @@ class ApiProcess:
         arguments = [bootstrap, str(self.port), str(config or "")]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _RUN, *arguments], cwd=ROOT, stdout=output, stderr=output,
+                dying_with_parent([sys.executable, "-c", _RUN, *arguments]), cwd=ROOT, stdout=output, stderr=output,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **env},
             )  # fmt: skip
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)

@@ -237,5 +237,7 @@ async def test_every_alertmanager_is_told_though_one_is_away(
         notifier.offer([now_firing()])
         await alertmanager.until(lambda alerts: "oldest_wait queue:sales" in alerts, "the one that is there")
         await second.start()
-        await second.until(lambda alerts: "oldest_wait queue:sales" in alerts, "the other one")
-        await second.stop()
+        try:
+            await second.until(lambda alerts: "oldest_wait queue:sales" in alerts, "the other one")
+        finally:
+            await second.stop()

@@ -14,6 +14,7 @@ import httpx
 import yaml
 
 from service.embedded import free_port
+from service.processes import Child
 
 CONFIG = Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
 SERVER, TOOL = "prometheus-alertmanager", "amtool"
@@ -43,30 +44,33 @@ class AlertmanagerProcess:
     def __init__(self, folder: Path, receiver_url: str) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "alertmanager.yml").write_text(yaml.safe_dump(shortened(receiver_url)), "utf-8")
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
-        with (self.folder / "alertmanager.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [SERVER, f"--config.file={self.folder}/alertmanager.yml", f"--storage.path={self.folder}/data",
-                 f"--web.listen-address={self.url.removeprefix('http://')}", "--cluster.listen-address="],
-                stdout=log, stderr=log,
-            )  # fmt: skip
+        command = [
+            shutil.which(SERVER) or SERVER, f"--config.file={self.folder}/alertmanager.yml",
+            f"--storage.path={self.folder}/data", f"--web.listen-address={self.url.removeprefix('http://')}",
+            "--cluster.listen-address=",
+        ]  # fmt: skip
+        self._child = Child("alertmanager", command, self.folder / "alertmanager.log")
         deadline = time.monotonic() + 30
-        async with httpx.AsyncClient() as client:
-            while not await self._ready(client):
-                assert time.monotonic() < deadline and self._process.poll() is None, self._log()
-                await asyncio.sleep(0.05)
+        try:
+            async with httpx.AsyncClient() as client:
+                while not await self._ready(client):
+                    assert time.monotonic() < deadline and self._child.exit_code is None, self._log()
+                    await asyncio.sleep(0.05)
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """End it in order: it writes down whom it has told."""
-        if self._process is not None:
-            self._process.terminate()
-            await asyncio.to_thread(self._process.wait, 20)
-            self._process = None
+        if self._child is not None:
+            await asyncio.to_thread(self._child.stop, 20_000)
+            self._child = None
 
     async def alerts(self) -> dict[str, dict[str, Any]]:
         """Its alerts by rule and scope."""
@@ -95,4 +99,4 @@ class AlertmanagerProcess:
             return False
 
     def _log(self) -> str:
-        return (self.folder / "alertmanager.log").read_text("utf-8", "replace")[-3000:]
+        return "it does not run" if self._child is None else self._child.log_text()[-3000:]

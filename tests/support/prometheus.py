@@ -14,10 +14,11 @@ from typing import Any, Self
 import httpx
 import yaml
 
-from service.embedded import free_port
+from service.embedded import dying_with_parent, free_port
 
 ROOT = Path(__file__).parents[2]
-MISSING = "" if shutil.which("prometheus") else "prometheus is not installed (Debian: apt-get install prometheus)"
+SERVER = shutil.which("prometheus")
+MISSING = "" if SERVER else "prometheus is not installed (Debian: apt-get install prometheus)"
 
 
 class PrometheusProcess:
@@ -36,18 +37,20 @@ class PrometheusProcess:
         config = folder / "prometheus.yml"
         config.write_text(yaml.safe_dump(shipped), "utf-8")
         self.address = f"127.0.0.1:{free_port()}"
+        command = [
+            SERVER or "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address={self.address}", "--log.level=warn",
+        ]  # fmt: skip
         self._log = (folder / "prometheus.log").open("wb")
-        self._process = subprocess.Popen(
-            [
-                "prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address={self.address}", "--log.level=warn",
-            ],
-            stdout=self._log, stderr=self._log,
-        )  # fmt: skip
+        self._process = subprocess.Popen(dying_with_parent(command), stdout=self._log, stderr=self._log)
         self.client = httpx.Client(base_url=f"http://{self.address}", timeout=10)
 
     def __enter__(self) -> Self:
-        self.until(lambda: self.client.get("/-/ready").status_code == 200)
+        try:
+            self.until(lambda: self.client.get("/-/ready").status_code == 200)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -20,7 +20,7 @@ from api import security_connections
 from api.security_connections import MOST_REQUEST_BYTES, bounded
 from api.security_start import is_loopback
 from service.cli import run_command_line
-from service.embedded import free_port
+from service.embedded import dying_with_parent, free_port
 from service.main import COMMANDS, GROUPS
 from service.settings import ProcessSettings
 from service.tokens import new_token
@@ -94,9 +94,8 @@ def process(tmp_path: Path, certificate) -> Iterator[tuple[int, str, Path]]:
         words = ["--bootstrap", NO_BROKER, "--data-dir", str(tmp_path), "--port", str(port), "--log-level", "debug",
                  "--tokens", str(tmp_path / "tokens.yaml"),
                  "--tls-cert", str(certificate[0]), "--tls-key", str(certificate[1])]  # fmt: skip
-        child = subprocess.Popen(
-            [sys.executable, "-m", "service.main", "api", *words], cwd=ROOT, stdout=output, stderr=output
-        )
+        command = dying_with_parent([sys.executable, "-m", "service.main", "api", *words])
+        child = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     try:
         yield port, token, log
     finally:
