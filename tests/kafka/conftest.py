@@ -1,12 +1,13 @@
-"""Apache Kafka of the tests in this folder: one node for the session, or the tests are skipped with the reason."""
+"""Apache Kafka of the tests in this folder: one node for the session, or clusters of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from tests.support.apache_kafka import KafkaProcess, KafkaUnavailable
+from tests.support.apache_kafka import Guard, KafkaProcess, KafkaUnavailable
 from tests.support.crash_run import HEADING, ROWS
 
 
@@ -17,10 +18,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("\n".join([HEADING, *map(str, ROWS)]))
 
 
-@pytest.fixture(scope="session")
-def kafka() -> Iterator[KafkaProcess]:
-    """A running single-node cluster; tests share it, so each uses topics of its own and leaves it running."""
-    process = KafkaProcess()
+@contextmanager
+def kafka_or_skip(nodes: int = 1, guard: Guard | None = None) -> Iterator[KafkaProcess]:
+    """A running cluster, or the test is skipped with the reason why there can be none here."""
+    process = KafkaProcess(nodes, guard)
     try:
         process.start()
     except KafkaUnavailable as error:
@@ -29,3 +30,23 @@ def kafka() -> Iterator[KafkaProcess]:
         yield process
     finally:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaProcess]:
+    """A running single-node cluster; tests share it, so each uses topics of its own and leaves it running."""
+    with kafka_or_skip() as running:
+        yield running
+
+
+@pytest.fixture
+def nodes() -> int:
+    """How many nodes `broker` has."""
+    return 1
+
+
+@pytest.fixture
+def broker(nodes: int) -> Iterator[KafkaProcess]:
+    """A cluster of the test's own: the topics' names are fixed."""
+    with kafka_or_skip(nodes) as running:
+        yield running

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import poison_scenarios, rebuild_scenarios, stop_scenarios
-from tests.support.apache_kafka import KafkaProcess, KafkaUnavailable
+from tests.support.apache_kafka import KafkaProcess
 from tests.support.misrouted_scenario import PARTITIONS, foreign_partitioner
 from tests.support.mornings import CONFIG, Event, simulated
 from tests.support.stream_run import StreamRun
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
-
-
-@pytest.fixture
-def broker() -> Iterator[KafkaProcess]:
-    """A cluster of the test's own: the topics' names are fixed."""
-    process = KafkaProcess()
-    try:
-        process.start()
-    except KafkaUnavailable as error:
-        pytest.skip(str(error))
-    try:
-        yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 
 from service.embedded import HOST, free_port
 from service.processes import Processes
-from tests.support.apache_kafka import Guard, KafkaProcess, KafkaUnavailable
+from tests.kafka.conftest import kafka_or_skip
+from tests.support.apache_kafka import Guard, KafkaProcess
 from tests.support.stream_run import ROOT
 
 pytestmark = pytest.mark.kafka
@@ -35,15 +36,8 @@ def guard(tmp_path_factory: pytest.TempPathFactory) -> Guard:
 @pytest.fixture(scope="module")
 def broker(guard: Guard) -> Iterator[KafkaProcess]:
     """A broker of this file's own, with listeners that ask who is there."""
-    process = KafkaProcess(guard=guard)
-    try:
-        process.start()
-    except KafkaUnavailable as error:
-        pytest.skip(str(error))
-    try:
-        yield process
-    finally:
-        process.stop()
+    with kafka_or_skip(guard=guard) as running:
+        yield running
 
 
 def by_password(broker: KafkaProcess, guard: Guard, file: str = "password") -> dict[str, str]:
@@ -131,7 +125,8 @@ async def test_by_certificate_the_whole_way_of_an_event(broker: KafkaProcess, gu
 
 @pytest.mark.parametrize("words", [["topics", "describe"], ["worker"], ["dead-letters", "list"]], ids=" ".join)
 def test_a_wrong_password_is_one_sentence(broker: KafkaProcess, guard: Guard, words: list[str], tmp_path: Path) -> None:
-    code, output, error = command(*words, *options(by_password(broker, guard, "wrong-password")))
+    own = ["--data-dir", str(tmp_path)] if words == ["worker"] else []
+    code, output, error = command(*words, *own, *options(by_password(broker, guard, "wrong-password")))
     assert (code, output, error.count("\n")) == (1, "", 1), error
     assert f"refuses {guard.user}" in error and "password" in error
     assert "no idea" not in error

@@ -7,34 +7,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.domain.codec import decode_event, record_key
 from tests.data.recorded import FOLDER
-from tests.support.apache_kafka import KafkaProcess, KafkaUnavailable
+from tests.support.apache_kafka import KafkaProcess
 from tests.support.stream_run import ROOT, Record, Source, StreamRun
 
 CANONICAL = ROOT / "tests" / "golden" / "reports" / "canonical.yaml"
 VANAD = ROOT / "deploy" / "examples" / "vanad.yaml"
 KILLS = 3
 SLOW = os.environ.get("FLOORWALKER_SLOW") == "1"
-
-
-@pytest.fixture
-def broker() -> Iterator[KafkaProcess]:
-    """A cluster of the test's own: the topics' names are fixed."""
-    process = KafkaProcess()
-    try:
-        process.start()
-    except KafkaUnavailable as error:
-        pytest.skip(str(error))
-    try:
-        yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture
