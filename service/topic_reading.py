@@ -36,7 +36,7 @@ def reading(bootstrap: str, partitions: list[TopicPartition], client: Mapping[st
 def until_the_end(consumer: Any) -> Iterator[Any]:
     """All records up to where the partitions ended when they were first fetched.
 
-    Raises FailedError if nothing comes for half a minute, though there is more.
+    Raises FailedError if nothing comes for half a minute, though there is more; the caller's own time does not count.
     """
     ends: dict[Any, int] = {}
     partitions = consumer.assignment()
@@ -48,8 +48,9 @@ def until_the_end(consumer: Any) -> Iterator[Any]:
             if tp not in ends and (end := consumer.highwater(tp)) is not None:
                 ends[tp] = end
         for records in polled.values():
-            deadline = time.monotonic() + STALLED_S
             yield from records
-        if time.monotonic() > deadline:
+        if polled:
+            deadline = time.monotonic() + STALLED_S
+        elif time.monotonic() > deadline:
             topics = " and ".join(sorted({tp.topic for tp in partitions}))
             raise FailedError(f"{topics} cannot be read: the broker delivers nothing")
