@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Final
@@ -126,12 +127,22 @@ class Tokens:
     A changed file that is wrong or gone changes nothing, and the log says so: a slip of the pen locks nobody out.
     """
 
-    def __init__(self, path: Path, wall_ms: Callable[[], int]) -> None:
-        """Read the file. Raises UsageError."""
+    def __init__(
+        self,
+        path: Path,
+        wall_ms: Callable[[], int],
+        monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+    ) -> None:
+        """Read the file. Raises UsageError.
+
+        `wall_ms` says what has expired. `monotonic_ms` says when to look at the file again: a wall clock that is set
+        back would keep revoked tokens in force for as long.
+        """
         self._path = path
         self._wall_ms = wall_ms
+        self._monotonic_ms = monotonic_ms
         self._seen = _look(path)
-        self._look_at_ms = wall_ms() + _LOOK_EVERY_MS
+        self._look_at_ms = monotonic_ms() + _LOOK_EVERY_MS
         self._grants = read_tokens(path)
 
     def grant_of(self, token: str) -> Grant | None:
@@ -144,12 +155,13 @@ class Tokens:
 
     def current(self, id_: str) -> Grant | None:
         """What the token of this id allows now; None if there is none (any more)."""
-        now_ms = self._wall_ms()
-        self._refresh(now_ms)
+        self._refresh()
         found = self._grants.get(id_)
-        return None if found is None or (found.expires_ms is not None and found.expires_ms <= now_ms) else found
+        expired = found is not None and found.expires_ms is not None and found.expires_ms <= self._wall_ms()
+        return None if expired else found
 
-    def _refresh(self, now_ms: int) -> None:
+    def _refresh(self) -> None:
+        now_ms = self._monotonic_ms()
         if now_ms < self._look_at_ms:
             return
         self._look_at_ms = now_ms + _LOOK_EVERY_MS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,7 +25,7 @@ BOUND: dict[Role, tuple[list[str], str | None]] = {
 
 
 class Clock:
-    """A wall clock that stands still."""
+    """A clock that stands still."""
 
     now_ms = NOW_MS
 
@@ -51,7 +52,7 @@ def test_the_printed_line_lets_the_printed_token_in(role: Role, file: Path, cloc
     teams, agent = BOUND.get(role, ([], None))
     token, line = new_token(role, None, teams, agent, None)
     file.write_text(line + "\n", "utf-8")
-    grant = Tokens(file, clock).grant_of(token)
+    grant = Tokens(file, clock, clock).grant_of(token)
     assert grant is not None
     assert (grant.role, grant.teams, grant.agent_id) == (role, frozenset(teams), agent)
 
@@ -76,7 +77,7 @@ def test_no_two_tokens_are_alike_and_each_has_256_random_bits():
 def test_only_the_whole_token_is_the_token(change, file: Path, clock: Clock):
     token, line = viewer()
     file.write_text(f"{line}\n{viewer('other')[1]}\n", "utf-8")
-    tokens = Tokens(file, clock)
+    tokens = Tokens(file, clock, clock)
     assert tokens.grant_of(change(token)) is None
     assert tokens.grant_of(token) is not None
 
@@ -84,7 +85,7 @@ def test_only_the_whole_token_is_the_token(change, file: Path, clock: Clock):
 def test_a_token_expires_at_its_time(file: Path, clock: Clock):
     token, line = viewer(expires_ms=NOW_MS + 1_000)
     file.write_text(line, "utf-8")
-    tokens = Tokens(file, clock)
+    tokens = Tokens(file, clock, clock)
     clock.now_ms = NOW_MS + 999
     assert tokens.grant_of(token) is not None
     clock.now_ms = NOW_MS + 1_000
@@ -94,7 +95,7 @@ def test_a_token_expires_at_its_time(file: Path, clock: Clock):
 def test_a_new_line_counts_without_a_restart_and_a_removed_one_no_longer(file: Path, clock: Clock):
     (old, old_line), (new, new_line) = viewer("old"), viewer("new")
     file.write_text(old_line, "utf-8")
-    tokens = Tokens(file, clock)
+    tokens = Tokens(file, clock, clock)
     file.write_text(f"{old_line}\n{new_line}\n", "utf-8")
     clock.now_ms += LATER_MS
     assert tokens.grant_of(old) is not None and tokens.grant_of(new) is not None
@@ -106,13 +107,24 @@ def test_a_new_line_counts_without_a_restart_and_a_removed_one_no_longer(file: P
     assert tokens.grant_of(new) is not None
 
 
+def test_a_removed_token_is_out_even_when_the_wall_clock_was_set_back(file: Path, clock: Clock):
+    token, line = viewer()
+    file.write_text(line, "utf-8")
+    passed = Clock()
+    tokens = Tokens(file, clock, passed)
+    file.write_text("", "utf-8")
+    clock.now_ms -= DAY_MS
+    passed.now_ms += LATER_MS
+    assert tokens.grant_of(token) is None
+
+
 @pytest.mark.parametrize("text", ["wall: {role: vewer}", "wall: [", "- wall", None])
 def test_a_broken_file_changes_nothing_and_is_logged(
     text: str | None, file: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ):
     token, line = viewer()
     file.write_text(line, "utf-8")
-    tokens = Tokens(file, clock)
+    tokens = Tokens(file, clock, clock)
     if text is None:
         file.unlink()
     else:
@@ -152,17 +164,20 @@ def test_a_wrong_file_is_refused_with_file_line_and_reason(text: str, complaint:
 
 def test_an_empty_file_lets_nobody_in(file: Path, clock: Clock):
     file.write_text("# nobody yet\n", "utf-8")
-    assert Tokens(file, clock).grant_of("fw_wall.x") is None
+    assert Tokens(file, clock, clock).grant_of("fw_wall.x") is None
 
 
-def test_the_command_prints_the_token_once_and_its_line(capsys: pytest.CaptureFixture[str], file: Path, clock: Clock):
+def test_the_command_prints_the_token_once_and_its_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: Path, clock: Clock
+):
+    monkeypatch.setattr("service.cli_tokens.time", SimpleNamespace(time_ns=lambda: NOW_MS * 1_000_000))
     words = ["token", "create", "--role", "supervisor", "--team", "blue", "--expires", "30d", "--id", "desk"]
     assert run_command_line(words, COMMANDS, GROUPS) == 0
     token, line = capsys.readouterr().out.splitlines()
     assert token.startswith("fw_desk.")
     file.write_text(line, "utf-8")
-    grant = Tokens(file, clock).grant_of(token)
-    assert grant is not None and grant.teams == {"blue"} and grant.expires_ms is not None
+    grant = Tokens(file, clock, clock).grant_of(token)
+    assert grant is not None and grant.teams == {"blue"} and grant.expires_ms == NOW_MS + 30 * DAY_MS
 
 
 @pytest.mark.parametrize("words", [

@@ -47,7 +47,11 @@ class Keys:
 
     def tokens(self) -> Tokens:
         """The tokens in force."""
-        return Tokens(self.path, lambda: self.centre.now_ms)
+
+        def now_ms() -> int:
+            return self.centre.now_ms
+
+        return Tokens(self.path, now_ms, now_ms)
 
 
 async def ask(
