@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 BOUND: dict[Role, dict[str, object]] = {"agent": {"agent": "1001"}, "supervisor": {"teams": ("blue",)}}
 PATHS = {
     "queues": ("/v1/queues", "/v1/queues/sales", "/v1/queues/sales/intervals", "/v1/queues/sales/visits",
-               "/v1/queues/sales/reconciliation"),
+               "/v1/queues/sales/reconciliation", "/v1/forecasts/sales"),
     "roll-ups": ("/v1/scopes/group/front", "/v1/scopes/site/berlin", "/v1/scopes/channel/voice"),
     "routing": ("/v1/routing/queues", "/v1/routing/queues?ids=sales"),
     "agents": ("/v1/agents", "/v1/agents/1001", "/v1/agents/1001/timeline", "/v1/agents/1001/intervals"),
@@ -29,6 +29,7 @@ PATHS = {
     "metrics": ("/metrics",),
     "kpis": ("/v1/kpis",),
     "alerts": ("/v1/alerts", "/v1/alerts?state=firing"),
+    "administration": ("/v1/config",),
 }  # fmt: skip
 SPELLINGS = (
     "/v1/queues/", "//v1/agents", "/V1/agents", "/v1/agents%2F1001", "/%76%31/agents", "/wallboard/../v1/agents", "/v1",
@@ -78,6 +79,13 @@ async def test_a_role_has_its_areas_and_no_other(app: FastAPI, tokens: dict[Role
         if wanted == 403:
             assert answer.headers["content-type"] == "application/problem+json"
             assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+
+
+def test_every_area_has_a_path_that_is_tried():
+    untried = {
+        (head, area) for head, area in AREAS.items() if head not in {head_of(path) for path in PATHS.get(area, ())}
+    }
+    assert untried == {("/v1/stream", "queues")}, "live push does not end by itself and has a test of its own"
 
 
 @pytest.mark.parametrize("path", [path for paths in PATHS.values() for path in paths])
