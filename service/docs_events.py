@@ -12,7 +12,7 @@ import msgspec
 
 from service.domain.codec import EVENT_TYPES, MAX_EVENT_BYTES
 from service.domain.errors import REASONS
-from service.domain.events import Event
+from service.domain.events import WIDEST, Event
 from service.domain.kpi_times import NOW_KPIS, QUEUE_GAUGES
 from service.domain.kpis import KPIS, Kpi
 
@@ -109,6 +109,8 @@ def _limits(meta: msgspec.Meta) -> Iterator[str]:
         yield f"{meta.min_length} to {meta.max_length} characters"
     elif meta.max_length is not None:
         yield f"at most {meta.max_length} characters"
+    if meta.le == WIDEST:
+        return  # nobody comes near it
     if meta.ge is not None:
         yield f"at least {meta.ge}"
     if meta.le is not None:

@@ -18,7 +18,7 @@ from streams.contiguity import Contiguity
 from streams.fetches import RawRecord
 from streams.misrouted import COPIED_FROM, EVENTS, Misrouted
 from streams.poison import Poisoned, Quarantine
-from streams.router import FactRouter
+from streams.router import FactRouter, Unencodable
 from streams.synthetic import send_made
 from streams.tables import BatchTable
 from streams.telemetry import Telemetry
@@ -86,7 +86,8 @@ class Correlate:
             if number % PART == 0 and number < len(batch):
                 sent += self._copy(tp.partition, store)
                 sent += send_made(producer, store.take_made(), tp.partition, self._partitions)
-                writer.add(None, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
+                sent += self._send(event, router, store, sent)
+                writer.add(None, sent, store.pending_keys() - before)
                 sent = []
                 await writer.ready()
                 before = store.pending_keys()
@@ -96,7 +97,20 @@ class Correlate:
         sent += send_made(producer, store.take_made(), tp.partition, self._partitions)
         for seen in store.source_facts():
             router.add(batch.next_offset - 1, [msgspec.structs.replace(seen, partition=tp.partition)])
-        writer.add(event, sent + router.send(producer, store.newest_ms()), store.pending_keys() - before)
+        sent += self._send(event, router, store, sent)
+        writer.add(event, sent, store.pending_keys() - before)
+
+    def _send(
+        self, event: EventT[Any], router: FactRouter, store: CorrelateStore, sent: list[Future[Any]]
+    ) -> list[Future[Any]]:
+        """Send the facts. Raises Poisoned; `sent` is what was sent since the writer was told last."""
+        try:
+            return router.send(self._producer, store.newest_ms())
+        except Unencodable as failed:
+            record = next((record for record in batch_of(event) if record.offset == failed.offset), None)
+            if record is None or not isinstance(failed.__cause__, Exception):
+                raise
+            raise self._poisoned(event.message.tp, record, failed.__cause__, sent) from failed.__cause__
 
     def _copy(self, partition: int, store: CorrelateStore) -> list[Future[Any]]:
         """Send what this partition has to tell all others before the mark passes it; sent again, it changes nothing."""

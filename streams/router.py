@@ -18,6 +18,14 @@ def partition_of(scope: str, partitions: int) -> int:
     return crc32(scope.encode()) % partitions
 
 
+class Unencodable(Exception):
+    """What the record at `offset` gave cannot be encoded; the reason is what this is raised from."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"facts of offset {offset}")
+        self.offset = offset
+
+
 class FactRouter:
     """Facts of one source partition on their way, sorted by target partition."""
 
@@ -42,9 +50,22 @@ class FactRouter:
             batch.facts.append(fact)
 
     def send(self, producer: BatchProducer, newest_ms: int) -> list[Future[Any]]:
-        """Send what was added, one record a target, and begin anew; event time has come to `newest_ms`."""
-        for batch in self._batches.values():
-            batch.newest_ms = newest_ms
-        sent = [producer.send_facts(FACTS, to, encode_batch(batch)) for to, batch in self._batches.items()]
+        """Send what was added, one record a target, and begin anew; event time has come to `newest_ms`.
+
+        Raises Unencodable, before anything is sent.
+        """
+        encoded = [(to, self._encode(batch, newest_ms)) for to, batch in self._batches.items()]
         self._batches.clear()
-        return sent
+        return [producer.send_facts(FACTS, to, value) for to, value in encoded]
+
+    def _encode(self, batch: FactBatch, newest_ms: int) -> bytes:
+        batch.newest_ms = newest_ms
+        try:
+            return encode_batch(batch)
+        except (OverflowError, TypeError, ValueError):
+            for offset, fact in zip(batch.offsets, batch.facts, strict=True):
+                try:
+                    encode_batch(FactBatch(self._source, 0, [offset], [fact]))
+                except (OverflowError, TypeError, ValueError) as error:
+                    raise Unencodable(offset) from error
+            raise

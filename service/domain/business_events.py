@@ -7,10 +7,12 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, Id, Name, State, Text
+from service.domain.events import AgentEvent, ContactEvent, DurationMs, Event, Id, MomentMs, Name, State, Text, Whole
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
-Amount = Annotated[float, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0, le=1e6)]
+"""Contacts or agents that a queue may be planned for."""
+
 PlanMs = Annotated[int, Meta(ge=631_152_000_000, le=4_102_444_800_000)]
 """A moment from 1990 to 2100: plans lie ahead of the events that tell of them."""
 
@@ -22,8 +24,8 @@ class CallbackEvent(ContactEvent, kw_only=True, gc=False):
     """Something in the life of a promised callback."""
 
     queue_id: Id | None = None
-    due_at_ms: int | None = None
-    attempt: int | None = None
+    due_at_ms: MomentMs | None = None
+    attempt: Whole | None = None
 
 
 class CallbackScheduled(CallbackEvent, kw_only=True, tag="callback.scheduled", gc=False):
@@ -66,7 +68,7 @@ class Schedule(AgentEvent, kw_only=True, gc=False):
     """Something about an agent's plan. Of one day, or one span, the highest `version` counts, then the newest event."""
 
     intervals: Annotated[list[Activity], Meta(max_length=2000)]
-    version: int = 0
+    version: Whole = 0
     from_ms: PlanMs | None = None
     to_ms: PlanMs | None = None
 
@@ -110,16 +112,18 @@ class ForecastPublished(Event, kw_only=True, tag="forecast.published", gc=False)
     """
 
     queue_id: Id
-    start_ms: int
-    end_ms: int
+    start_ms: PlanMs
+    end_ms: PlanMs
     volume: Amount
     aht_ms: DurationMs
     required_agents: Amount | None = None
-    version: int = 0
+    version: Whole = 0
 
     def __post_init__(self) -> None:
-        if self.start_ms >= self.end_ms:
-            raise ValueError("start_ms must be before end_ms")
+        """Raise ValueError for a span that is empty, ends before it begins or is too long."""
+        if self.start_ms == self.end_ms:
+            raise ValueError("field `end_ms` is the start: nothing lies between them")
+        _check_span("end_ms", self.start_ms, self.end_ms, LONGEST_RANGE_MS)
 
 
 class CampaignEvent(Event, kw_only=True, gc=False):
@@ -127,7 +131,7 @@ class CampaignEvent(Event, kw_only=True, gc=False):
 
     campaign_id: Id
     department: Text | None = None
-    audience_size: int | None = None
+    audience_size: Whole | None = None
     reviewed: bool | None = None
     expected_uplift: float | None = None
 
@@ -161,7 +165,7 @@ class BatchOpDue(Event, kw_only=True, tag="batch_op.due", gc=False):
     """A batch operation of the business is to be done by `due_at_ms`."""
 
     op_id: Id
-    due_at_ms: int
+    due_at_ms: MomentMs
     department: Text | None = None
     kind: Text | None = None
 
@@ -170,7 +174,7 @@ class BatchOpCompleted(Event, kw_only=True, tag="batch_op.completed", gc=False):
     """A batch operation of the business was done."""
 
     op_id: Id
-    done_at_ms: int
+    done_at_ms: MomentMs
     department: Text | None = None
     kind: Text | None = None
 
@@ -214,7 +218,7 @@ class ComplaintFiled(Event, kw_only=True, tag="complaint.filed", gc=False):
 class CustomersServed(Event, kw_only=True, tag="customers.served", gc=False):
     """The denominator of complaints: customers served in a period."""
 
-    customers: int
+    customers: Whole
     product: Text | None = None
 
 
@@ -239,7 +243,7 @@ class WaitingVisit(Struct, kw_only=True, gc=False):
     contact_id: Id
     queue_id: Id
     visit_id: Id | None = None
-    since_ms: int | None = None
+    since_ms: MomentMs | None = None
 
 
 class ConnectedLeg(Struct, kw_only=True, gc=False):
@@ -250,7 +254,7 @@ class ConnectedLeg(Struct, kw_only=True, gc=False):
     visit_id: Id | None = None
     leg_id: Id | None = None
     queue_id: Id | None = None
-    since_ms: int | None = None
+    since_ms: MomentMs | None = None
 
 
 class AgentNow(Struct, kw_only=True, gc=False):
@@ -289,8 +293,8 @@ class AgentMovedOn(Event, kw_only=True, tag="agent.moved_on", gc=False):
 class SourceGap(Event, kw_only=True, tag="source.gap", gc=False):
     """The source restarted or lost events between `from_ms` and `to_ms`."""
 
-    from_ms: int | None = None
-    to_ms: int | None = None
+    from_ms: MomentMs | None = None
+    to_ms: MomentMs | None = None
     reason: Text | None = None
 
 

@@ -4,7 +4,7 @@ Times are integer milliseconds UTC, durations end in `_ms`. Unknown fields are i
 required field makes the whole event invalid. `docs/events.md` and the JSON Schema are generated from here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -12,6 +12,12 @@ Id = Annotated[str, Meta(min_length=1, max_length=256)]
 Name = Annotated[str, Meta(max_length=256)]
 Text = Annotated[str, Meta(max_length=1024)]
 DurationMs = Annotated[int, Meta(ge=0, le=366 * 86_400_000)]
+MomentMs = Annotated[int, Meta(ge=0, le=4_102_444_800_000)]
+"""A moment up to 2100. `occurred_at_ms` has a check of its own, by the clock."""
+
+WIDEST: Final = 1 << 62
+Whole = Annotated[int, Meta(ge=-WIDEST, le=WIDEST)]
+"""A whole number that every encoding we use can carry."""
 
 Channel = Literal["voice", "fax", "sms", "chat", "email", "wechat", "weibo", "callback", "video", "other"]
 Initiation = Literal["inbound", "outbound", "transfer", "callback", "api", "monitor"]
@@ -28,10 +34,10 @@ class Event(Struct, kw_only=True, tag_field="type", gc=False):
 
     event_id: Id
     occurred_at_ms: int
-    received_at_ms: int | None = None
+    received_at_ms: MomentMs | None = None
     source: Name = ""
     site: Name | None = None
-    seq: int | None = None
+    seq: Whole | None = None
     corrects: Id | None = None
     synthetic: bool = False
     synthetic_reason: Text | None = None
@@ -88,9 +94,9 @@ class VisitQueued(VisitEvent, kw_only=True, tag="visit.queued", gc=False):
     channel: Channel = "voice"
     customer_ref: Text | None = None
     customer_class: Name | None = None
-    priority: int | None = None
+    priority: Whole | None = None
     skills: list[Text] | None = None
-    position: int | None = None
+    position: Whole | None = None
     initiation: Initiation = "inbound"
     from_queue_id: Id | None = None
 
@@ -106,7 +112,7 @@ class VisitAnswered(VisitEvent, kw_only=True, tag="visit.answered", gc=False):
 class VisitAbandoned(VisitEvent, kw_only=True, tag="visit.abandoned", gc=False):
     """The customer left while queued or ringing."""
 
-    position: int | None = None
+    position: Whole | None = None
 
 
 class VisitFlowedOut(VisitEvent, kw_only=True, tag="visit.flowed_out", gc=False):
@@ -121,7 +127,7 @@ class VisitFlowedOut(VisitEvent, kw_only=True, tag="visit.flowed_out", gc=False)
 class VisitCallbackRequested(VisitEvent, kw_only=True, tag="visit.callback_requested", gc=False):
     """The customer accepted a callback instead of waiting; not an abandon."""
 
-    due_at_ms: int | None = None
+    due_at_ms: MomentMs | None = None
 
 
 class VisitCancelled(VisitEvent, kw_only=True, tag="visit.cancelled", gc=False):
@@ -279,7 +285,7 @@ class AgentSnapshot(AgentEvent, kw_only=True, tag="agent.snapshot", gc=False):
 
     state: State
     reason: Text | None = None
-    since_ms: int | None = None
+    since_ms: MomentMs | None = None
     queues: list[Id] | None = None
 
 

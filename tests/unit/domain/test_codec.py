@@ -1,5 +1,8 @@
 """Which bytes are events, and which are not."""
 
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
+
 import msgspec
 import pytest
 
@@ -25,24 +28,77 @@ def test_the_class_of_a_group_is_no_event(name: str) -> None:
     assert raised.value.reason == "unknown_type"
 
 
+SAMPLES: dict[str, Any] = {
+    "state": "ready",
+    "intervals": [],
+    "start_ms": ms(1),
+    "end_ms": ms(2),
+    "volume": 1.5,
+    "aht_ms": 3,
+    "due_at_ms": 4,
+    "done_at_ms": 5,
+    "score": 4.0,
+    "customers": 6,
+    "occurred_at_ms": ms(0),
+}
+
+
+def smallest(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    needed = {field.name for field in msgspec.structs.fields(cls) if field.required}
+    return {name: SAMPLES.get(name, "x") for name in needed}
+
+
 @pytest.mark.parametrize("cls", EVENT_TYPES.values(), ids=EVENT_TYPES.keys())
 def test_an_event_with_its_required_fields_survives_the_wire(cls: type[Event]) -> None:
-    needed = {field.name for field in msgspec.structs.fields(cls) if field.required}
-    samples = {
-        "state": "ready",
-        "intervals": [],
-        "start_ms": ms(1),
-        "end_ms": ms(2),
-        "volume": 1.5,
-        "aht_ms": 3,
-        "due_at_ms": 4,
-    }
-    samples |= {"done_at_ms": 5, "score": 4.0, "customers": 6, "occurred_at_ms": ms(0)}
-    told = msgspec.convert({"type": TYPE_OF[cls], **{name: samples.get(name, "x") for name in needed}}, type=cls)
+    told = msgspec.convert({"type": TYPE_OF[cls], **smallest(cls)}, type=cls)
     raw = encode_event(told)
     assert decode_event(raw) == told
     assert b"null" not in raw
     assert record_key(told)
+
+
+def parts_of(hint: Any) -> set[Any]:
+    """The types that a hint is made of."""
+    return {hint}.union(*(parts_of(arg) for arg in get_args(hint) if not isinstance(arg, msgspec.Meta)))
+
+
+def with_huge_numbers(cls: type[msgspec.Struct]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The smallest such object with one of its whole numbers beyond all bounds, once for each there can be."""
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        for part in parts_of(hint):
+            if part is int:
+                yield name, smallest(cls) | {name: 10**25}
+            elif isinstance(part, type) and issubclass(part, msgspec.Struct):
+                yield from ((inner, smallest(cls) | {name: [huge]}) for inner, huge in with_huge_numbers(part))
+
+
+@pytest.mark.parametrize("cls", EVENT_TYPES.values(), ids=EVENT_TYPES.keys())
+def test_no_whole_number_is_too_large_to_be_encoded_again(cls: type[Event]) -> None:
+    for field, huge in with_huge_numbers(cls):
+        raw = msgspec.json.encode({"type": TYPE_OF[cls], **huge})
+        with pytest.raises(InvalidEvent) as raised:
+            check_time(decode_event(raw).occurred_at_ms, ms(0))
+        at_time = field == "occurred_at_ms"
+        assert raised.value.reason == ("bad_timestamp" if at_time else "bad_field"), (field, raised.value.detail)
+        assert field in raised.value.detail
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param("end_ms", ms(1), id="no time at all"),
+        pytest.param("end_ms", ms(0), id="a span that ends before it begins"),
+        pytest.param("end_ms", ms(1) + 367 * 86_400_000, id="more than a year"),
+        pytest.param("start_ms", 0, id="a start in 1970"),
+        pytest.param("volume", 1e300, id="more contacts than there are people"),
+    ],
+)
+def test_a_forecast_that_cannot_be_meant_is_rejected(field: str, value: float) -> None:
+    cls = EVENT_TYPES["forecast.published"]
+    with pytest.raises(InvalidEvent) as raised:
+        decode_event(msgspec.json.encode({"type": "forecast.published", **smallest(cls), field: value}))
+    assert raised.value.reason == "bad_field"
+    assert field in raised.value.detail
 
 
 def test_unknown_fields_are_ignored() -> None:
