@@ -1,5 +1,6 @@
 """The live floor as the evaluator asks for it: scopes that changed, their labels, and their values at one moment."""
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
@@ -25,6 +26,7 @@ PACE_STEP_MS: Final = 10_000
 PACE_LEAST_MS: Final = 60_000
 _FLOOR_TYPES: Final = ("visit.", "leg.", "agent.", "contact.")
 _PARENTS: Final = ("site", "group", "channel")
+log = logging.getLogger(__name__)
 
 
 class _Unknown:
@@ -227,5 +229,9 @@ class LiveFloor:
         return named or [name for name in telling if name not in self._site_of_source]
 
     def cause(self, alert: Alert) -> list[CausePart] | None:
-        """What the miss is made of; None where that cannot be said."""
-        return self._outlook.cause(alert, self._view)
+        """What the miss is made of; None where that cannot be said. A fault of the model must not cost the alert."""
+        try:
+            return self._outlook.cause(alert, self._view)
+        except Exception:
+            log.exception("splitting the cause of %s about %s failed", alert.rule, alert.scope)
+            return None

@@ -66,9 +66,9 @@ class AlertOutlook:
         level = self._state.floor.queue(queue_id).level_at(view.now_ms)
         totals, over = view.queue_totals(queue, alert.window), WaitingNow(self._state.floor, [queue], view.now_ms).over
         hits, whole = service_level_share(totals, over, level)
-        if level.threshold_ms is None or not whole:
-            return None
         since_ms, until_ms = self._span_ms(view, queue, alert.window)
+        if level.threshold_ms is None or not whole or since_ms >= until_ms:
+            return None
         parts = [(e, share) for e, share in self._intervals(queue_id, since_ms, until_ms) if e is not None]
         usual = _mean([(expected.service_level_ratio, share) for expected, share in parts])
         gap = Gap(level.target_ratio if usual is None else usual, hits / whole, whole)
@@ -78,7 +78,7 @@ class AlertOutlook:
         conditions = Conditions(
             span_ms=until_ms - since_ms,
             volume=Compared(self.offered(queue_id, since_ms, until_ms), float(totals.offered)),
-            aht_ms=Compared(_mean([(expected.aht_ms, share) for expected, share in parts]), aht_ms(totals)),
+            aht_ms=Compared(_mean([(expected.aht_ms, share) for expected, share in parts]), aht_ms(totals) or None),
             heads=Heads(required, staff.get("scheduled"), present),
             patience_ms=_mean([(expected.patience_ms, share) for expected, share in parts]),
         )

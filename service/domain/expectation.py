@@ -25,9 +25,9 @@ MOST_WEEKS: Final = 8
 class Expectation:
     """What is expected of one interval of a queue.
 
-    `aht_ms`, `service_level_ratio` and `patience_ms` are None where nothing says so; `required_agents` is what the
-    forecast requires, None where it does not say or there is none. `basis` says where volume and handle time come from,
-    `weeks` how many past weeks the profile has: service level and patience are always theirs.
+    `aht_ms` (never 0), `service_level_ratio` and `patience_ms` are None where nothing says so; `required_agents` is
+    what the forecast requires, None where it does not say or there is none. `basis` says where volume and handle time
+    come from, `weeks` how many past weeks the profile has: service level and patience are always theirs.
     """
 
     start_ms: int
@@ -89,7 +89,7 @@ def by_profile(start_ms: int, end_ms: int, weeks: Sequence[Totals], level: Servi
     return Expectation(
         start_ms, end_ms,
         offered=median(week.offered for week in weeks),
-        aht_ms=aht_ms(together),
+        aht_ms=aht_ms(together) or None,
         basis="profile",
         weeks=len(weeks),
         service_level_ratio=None if level.threshold_ms is None else ratio(*service_level_share(together, 0, level)),
@@ -119,7 +119,7 @@ def by_forecast(start_ms: int, end_ms: int, forecasts: Iterable[Forecast]) -> Ex
         return None
     required = agent_ms / (end_ms - start_ms) if says_agents else None
     mean_ms = handle_ms / offered if offered else next((float(f.aht_ms) for f in touching), None)
-    return Expectation(start_ms, end_ms, offered, mean_ms, "forecast", required_agents=required)
+    return Expectation(start_ms, end_ms, offered, mean_ms or None, "forecast", required_agents=required)
 
 
 def _cover(spans: list[tuple[int, int]], start_ms: int, end_ms: int) -> tuple[int, list[tuple[int, int]]]:

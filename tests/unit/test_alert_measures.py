@@ -8,8 +8,10 @@ import pytest
 
 from service.alert_floor import FORGOTTEN_MS, LiveFloor
 from service.alert_measures import MEASURES, known_kpis
+from service.alert_outlook import AlertOutlook
 from service.domain.alert_record import Alert
 from service.domain.business_hours import BusinessHours
+from service.domain.causes import NOTHING_HANDLED
 from service.domain.kpis import KPIS_OF
 from tests.unit.api.floors import Centre
 
@@ -95,21 +97,52 @@ def test_volume_is_compared_with_what_is_expected() -> None:
     assert value(floor_of(centre), "queue:sales", "offered_per_expected", "15m") == pytest.approx(12 / 8)
 
 
+def missed(window: str) -> Alert:
+    return Alert(
+        fingerprint="f", rule="service_level", kind="service_level", severity="page", scope="queue:sales",
+        state="firing", since_ms=0, updated_ms=0, window=window,
+    )  # fmt: skip
+
+
 def test_a_missed_service_level_is_split_into_its_causes() -> None:
     centre = Centre()
     forecast(centre, 4)
     centre.now_ms += 5 * MINUTE_MS
     calls(centre, 6, 6)
-    floor = floor_of(centre)
-    alert = Alert(
-        fingerprint="f", rule="service_level", kind="service_level", severity="page", scope="queue:sales",
-        state="firing", since_ms=0, updated_ms=0, window="15m",
-    )  # fmt: skip
-    parts = floor.cause(alert)
+    parts = floor_of(centre).cause(missed("15m"))
     assert parts is not None
     assert [part.part for part in parts] == ["volume", "handle_time", "staffing", "adherence", "unexplained"]
     assert sum(part.percentage_points or 0 for part in parts) == pytest.approx(100 * (0.8 - 0.5))
     assert next(part.text for part in parts if part.part == "volume") == "volume +200 %"
+
+
+def test_handling_that_takes_no_time_leaves_a_cause_that_cannot_be_told() -> None:
+    centre = Centre()
+    forecast(centre, 4, aht_ms=0)
+    centre.now_ms += 5 * MINUTE_MS
+    for number in range(12):
+        centre.call(f"c{number}", agent="1001", wait_ms=60_000, talk_ms=0)
+    parts = floor_of(centre).cause(missed("15m"))
+    assert parts is not None
+    assert [part.missing for part in parts] == [NOTHING_HANDLED] * 4 + [None]
+
+
+def test_an_interval_that_has_just_begun_has_no_cause() -> None:
+    centre = Centre()
+    centre.now_ms -= centre.now_ms % (15 * MINUTE_MS)
+    centre.queued("late", ago_ms=60_000)
+    assert floor_of(centre).cause(missed("interval")) is None
+
+
+def test_a_fault_of_the_model_costs_the_cause_and_not_the_alert(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(AlertOutlook, "cause", fail)
+    assert floor_of(Centre()).cause(missed("15m")) is None
+    assert "service_level about queue:sales" in caplog.text
 
 
 def test_handling_that_takes_longer_than_forecast_has_drifted() -> None:
