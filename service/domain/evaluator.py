@@ -256,7 +256,8 @@ class _Look:
         after = step(before, rule, scope, verdict, self._now_ms, quiet=explained is not None)
         if after is not before:
             self._put(name, rule, after)
-        return verdict.due_ms, next_ms(after, rule)
+        held_back = explained is not None and after is not None and after.state == "pending"
+        return verdict.due_ms, None if held_back else next_ms(after, rule)  # it waits for its explanation to end
 
     def _put(self, name: str, rule: Rule, alert: Alert | None) -> None:
         self.changes[name] = alert
@@ -284,8 +285,8 @@ class _Look:
         silent: dict[str, tuple[Rule, Alert]] = {}
         for found in self._inhibitors.values():
             other, alert = found
-            if not other.inhibits_rule(rule.rule_id):
-                continue
+            if not other.inhibits_rule(rule.rule_id) or rank_of(alert.scope) > rank_of(scope):
+                continue  # a feed belongs to its site, and is what the site's numbers hang on
             kind, _, name = alert.scope.partition(":")
             if kind == "source":
                 silent[name] = found
@@ -305,6 +306,7 @@ class _Look:
                 self._end(name, alert)
 
     def _end(self, name: str, alert: Alert) -> None:
+        self._inhibitors.pop(name, None)
         if alert.state == "pending" and not alert.episode:
             self.changes[name] = None
             del self._evaluator.alerts[name]
@@ -317,11 +319,12 @@ class _Look:
 
     def settle(self) -> None:
         """Say of every active alert whether another one explains it, where that may have changed."""
-        if self._inhibitors.keys() == self._inhibitors_before and not self._inhibitors:
-            return
+        alerts = self._evaluator.alerts
         if self._inhibitors.keys() != self._inhibitors_before:
             self._evaluator.look_again_at_frozen(self._now_ms + 1)
-        for name, alert in list(self._evaluator.alerts.items()):
+        elif not self._inhibitors and not any(alert.inhibited_by for alert in alerts.values()):
+            return
+        for name, alert in list(alerts.items()):
             rule = self._evaluator.rule(alert)
             if alert.state == "resolved" or rule is None:
                 continue
@@ -331,6 +334,8 @@ class _Look:
                 continue
             by = None if found is None else found[1].fingerprint
             if by != alert.inhibited_by:
-                self.changes[name] = self._evaluator.alerts[name] = msgspec.structs.replace(
+                self.changes[name] = alerts[name] = msgspec.structs.replace(
                     alert, inhibited_by=by, updated_ms=self._now_ms
                 )
+                if by is None:
+                    self._evaluator.look_again(alert.scope, self._now_ms + 1)

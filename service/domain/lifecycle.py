@@ -64,7 +64,7 @@ def _ended_early(alert: Alert, now_ms: int) -> Alert | None:
     """A pending alert whose condition no longer holds: what there was before, if anything."""
     if not alert.episode:
         return None
-    return msgspec.structs.replace(alert, state="resolved", updated_ms=now_ms)
+    return msgspec.structs.replace(alert, state="resolved", updated_ms=now_ms, inhibited_by=None)
 
 
 def _held(alert: Alert, finding: Finding, now_ms: int) -> Alert:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from service.domain.evaluator import Evaluator
 from service.domain.rules import AllOf, Condition, Level, Measured, Own, Rule, Selector
 
 LABELS: Mapping[str, dict[str, str]] = {
-    "source:pbx": {"source": "pbx"},
+    "source:pbx": {"source": "pbx", "site": "berlin"},
     "site:berlin": {"site": "berlin"},
     "queue:sales": {"queue": "sales", "site": "berlin", "channel": "voice"},
     "queue:mail": {"queue": "mail", "site": "paris", "channel": "email"},
@@ -277,6 +278,69 @@ def test_what_fired_before_its_explanation_is_marked_by_it() -> None:
     busy = changes[fingerprint_of("busy", "queue:sales")]
     assert busy is not None
     assert (busy.state, busy.inhibited_by) == ("firing", fingerprint_of("site_down", "site:berlin"))
+
+
+DOWN = rule("site_down", "site", inhibits=frozenset())
+
+
+@pytest.mark.parametrize(
+    "left",
+    [(), (rule("site_down", "site", inhibits=None),), (replace(DOWN, selector=Selector("site", frozenset({"paris"}))),)],
+    ids=["switched off", "explains nothing any more", "narrowed"],
+)
+def test_what_an_alert_explained_is_told_once_its_rule_no_longer_does(left: tuple[Rule, ...]) -> None:
+    busy = rule("busy", "queue", keep_firing_ms=60_000)
+    room = Room(DOWN, busy)
+    room.floor.set("queue:sales", waiting=7)
+    room.floor.set("site:berlin", waiting=7)
+    room.tick(1)
+    room.floor.set("site:berlin", waiting=0)
+    room.tick(2)
+    room.floor.set("site:berlin", waiting=7)
+    room.tick(3)
+    assert room.told() == {("site_down", "site:berlin")}
+    room.evaluator.configure([*left, busy], "v2")
+    room.tick(4)
+    room.tick(5)
+    assert ("busy", "queue:sales") in room.told()
+
+
+def test_an_alert_that_begins_and_ends_under_an_explanation_keeps_no_trace_of_it() -> None:
+    room = Room(DOWN, rule("busy", "queue"))
+    room.floor.set("queue:sales", waiting=7)
+    room.tick(1)
+    room.floor.set("queue:sales", waiting=0)
+    room.tick(2)
+    room.floor.set("site:berlin", waiting=7)
+    room.floor.set("queue:sales", waiting=7)
+    room.tick(3)
+    room.floor.set("queue:sales", waiting=0)
+    room.tick(4)
+    found = room.evaluator.alerts[fingerprint_of("busy", "queue:sales")]
+    assert (found.state, found.inhibited_by) == ("resolved", None)
+
+
+def test_a_sites_alert_does_not_silence_the_one_about_its_own_feed() -> None:
+    room = Room(DOWN, FEED)
+    room.floor.set("site:berlin", waiting=7)
+    room.tick(1)
+    room.floor.set("source:pbx", staleness_seconds=90)
+    room.tick(2)
+    assert ("feed_stale", "source:pbx") in room.told()
+
+
+def test_what_waits_for_its_explanation_to_end_is_not_looked_at_meanwhile_and_fires_then() -> None:
+    room = Room(DOWN, rule("busy", "queue", for_ms=2_000))
+    room.floor.set("site:berlin", waiting=7)
+    room.floor.set("queue:sales", waiting=7)
+    room.tick(1)
+    for second in (2, 3, 4, 5):
+        room.tick(second)
+    assert room.floor.looked == []
+    room.floor.set("site:berlin", waiting=0)
+    room.tick(6)
+    room.tick(7)
+    assert room.told() == {("busy", "queue:sales")}
 
 
 def test_outside_business_hours_a_rule_for_them_is_silent() -> None:
