@@ -66,20 +66,25 @@ class LiveFloor:
     """The floor's state as rules see it. `begin` starts a moment; everything until the next one is of then.
 
     `hours`: business hours by `queue:ID` and `site:ID`, of those that have any. `site_of_source`: the sources of which
-    the configuration says where they belong.
+    the configuration says where they belong. `before`: the one of the same state until now, which knows how often the
+    sources usually send.
     """
 
     def __init__(
         self, state: FloorState, hours: Mapping[str, BusinessHours], site_of_source: Mapping[str, str],
+        before: "LiveFloor | None" = None,
     ) -> None:  # fmt: skip
         self._state = state
         self._hours = hours
         self._site_of_source = site_of_source
         self._outlook = AlertOutlook(state)
         self._labels: dict[str, Mapping[str, str]] = {}
-        self._pace: dict[str, _Pace] = {}
-        self._seq = -1
         self._generation = -1
+        if before is not None and before._generation != state.generation:
+            before = None
+        self._pace: dict[str, _Pace] = {} if before is None else before._pace
+        self._open = False
+        self._seq = -1
         self.begin()
 
     def begin(self) -> int:
@@ -100,6 +105,9 @@ class LiveFloor:
             newest_first = reversed(state.changed.items())
             own = {scope for scope, _ in takewhile(lambda change: change[1] > self._seq, newest_first)}
         self._seq = state.seq
+        opened, self._open = not self._open, self._something_open()
+        if opened and self._open:  # from now on silence is strange, also that of sources that say nothing now
+            own |= {scope for scope, _ in state.scopes.sources}
         return self._with_rollups(own)
 
     def _with_rollups(self, own: Iterable[str]) -> set[str]:

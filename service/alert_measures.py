@@ -13,7 +13,7 @@ from service.domain.adherence import AdherenceNow
 from service.domain.drift import Drift
 from service.domain.kpi_times import NOW_KPIS
 from service.domain.kpis import KPIS, KPIS_OF, Kpi, Reading
-from service.domain.rules import NOTHING, Measured, Own
+from service.domain.rules import NOT_YET, NOTHING, Measured, Own
 from service.domain.scopes import QUEUE_PANE_MS, AgentScope, QueueScope
 from service.domain.service_level import closed, ratio, service_level
 from service.domain.settings import ServiceLevel
@@ -282,8 +282,10 @@ def _silence(values: SourceValues, window: str) -> Measured:
 
 
 def _silent_gaps(values: SourceValues, window: str) -> Measured:
-    if values.silent_ms is None or values.per_second is None:
+    if values.silent_ms is None:
         return NOTHING
+    if values.per_second is None:
+        return NOT_YET
     return Measured(values.silent_ms / 1000 * values.per_second)
 
 

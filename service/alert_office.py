@@ -128,7 +128,7 @@ class Office:
     async def _take_office(self) -> tuple[Evaluator, LiveFloor]:
         """Go on from the alerts that are written."""
         config, state = self._in_force, self.state
-        floor = self._floor = LiveFloor(state, config.business_hours(), self._config.site_of_source())
+        floor = self._floor = self._new_floor(config)
         evaluator = self._evaluator = Evaluator(config.alert_rules(), self._version)
         evaluator.restore(state.alerts.alerts.values())
         self._generation = state.generation
@@ -152,8 +152,11 @@ class Office:
         """Go on with the rules of another configuration."""
         config = self._in_force
         evaluator.configure(config.alert_rules(), self._version)
-        floor = self._floor = LiveFloor(self.state, config.business_hours(), self._config.site_of_source())
+        floor = self._floor = self._new_floor(config)
         return floor
+
+    def _new_floor(self, config: Config) -> LiveFloor:
+        return LiveFloor(self.state, config.business_hours(), self._config.site_of_source(), self._floor)
 
     def _works_off_arrears(self) -> bool:
         """Whether what arrives arrived in Kafka long ago, and much of it since the last look."""

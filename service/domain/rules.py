@@ -76,7 +76,8 @@ class Measured:
     """One value of one scope. `value` None: undefined. `sample`: contacts behind it; None: it needs none.
 
     `grows`: it grows by one a second as long as nothing happens. `slides`: it may change as time passes; a value that
-    does neither changes by events alone.
+    does neither changes by events alone. `not_yet`: an undefined one that is only not known yet, as after a restart: it
+    raises nothing, and what it once raised goes on.
     """
 
     value: float | None
@@ -85,9 +86,11 @@ class Measured:
     grows: bool = False
     slides: bool = True
     ratio: bool = False
+    not_yet: bool = False
 
 
 NOTHING: Final = Measured(None)
+NOT_YET: Final = Measured(None, not_yet=True)
 
 
 class Values(Protocol):
@@ -239,13 +242,17 @@ class _Look:
         value = self._measured.get(id(condition))
         if value is None:
             value = self._measure(condition)
-        if value.value is None:
+        if value.value is None and (min_sample is not None or not value.not_yet):
             return None
         shown = self._told if condition.op == "rises" else condition.level.of(self._values.own)
         level = shown
         if min_sample is None and condition.clear is not None:
             level = condition.clear.of(self._values.own)
-        if level is None or shown is None or not _COMPARE[condition.op](value.value, level):
+        if level is None or shown is None:
+            return None
+        if value.value is None:
+            return Finding(condition, value, shown)
+        if not _COMPARE[condition.op](value.value, level):
             return None
         if min_sample is not None and not _enough(value, level, condition.op, min_sample):
             return None
@@ -253,10 +260,10 @@ class _Look:
 
     def _measure(self, condition: Condition) -> Measured:
         found = self._measured[id(condition)] = self._values.measure(condition.kpi, condition.window)
-        if found.value is None or not (found.grows or found.slides):
+        if (found.value is None and not found.not_yet) or not (found.grows or found.slides):
             return found
         due_ms: int | None = self._now_ms + self._slide_ms
-        if found.grows:
+        if found.grows and found.value is not None:
             level = condition.level.of(self._values.own)
             over_ms = 0 if level is None else int((level - found.value) * 1000) + 1
             due_ms = self._now_ms + over_ms if over_ms > 0 and condition.op in (">", ">=") else None

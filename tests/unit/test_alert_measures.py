@@ -9,9 +9,11 @@ import pytest
 from service.alert_floor import FORGOTTEN_MS, LiveFloor
 from service.alert_measures import MEASURES, known_kpis
 from service.alert_outlook import AlertOutlook
-from service.domain.alert_record import Alert
+from service.config import Config
+from service.domain.alert_record import Alert, fingerprint_of
 from service.domain.business_hours import BusinessHours
 from service.domain.causes import NOTHING_HANDLED
+from service.domain.evaluator import Evaluator
 from service.domain.kpis import KPIS_OF
 from tests.unit.api.floors import Centre
 
@@ -121,7 +123,11 @@ def test_handling_that_takes_no_time_leaves_a_cause_that_cannot_be_told() -> Non
     forecast(centre, 4, aht_ms=0)
     centre.now_ms += 5 * MINUTE_MS
     for number in range(12):
-        centre.call(f"c{number}", agent="1001", wait_ms=60_000, talk_ms=0)
+        ids = {"contact_id": f"c{number}", "visit_id": f"v{number}", "queue_id": "sales"}
+        leg = {**ids, "agent_id": "1001", "leg_id": f"l{number}"}
+        centre.event("visit.queued", centre.now_ms - 60_000, **ids)
+        centre.event("visit.answered", **leg)
+        centre.event("leg.ended", **leg)
     parts = floor_of(centre).cause(missed("15m"))
     assert parts is not None
     assert [part.missing for part in parts] == [NOTHING_HANDLED] * 4 + [None]
@@ -239,6 +245,63 @@ def test_silence_is_measured_in_the_sources_usual_distance_between_events() -> N
     centre.now_ms += 20_000
     floor.begin()
     assert value(floor, "source:pbx", "silent_gaps") == pytest.approx(5, rel=0.1)
+
+
+def heard(centre: Centre, **more: Any) -> LiveFloor:
+    """A floor that has heard of the source for two minutes, every four seconds."""
+    floor = floor_of(centre, **more)
+    for _ in range(30):
+        centre.now_ms += 4_000
+        centre.event("agent.heartbeat", agent_id="1001")
+        centre.flush()
+        floor.begin()
+    return floor
+
+
+def test_a_floor_of_another_configuration_knows_the_pace_of_the_sources_from_the_one_before() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "ready")
+    before = heard(centre)
+    before.changed()
+    centre.now_ms += 200_000
+    after = floor_of(centre, before=before)
+    assert value(after, "source:pbx", "silent_gaps") == pytest.approx(50, rel=0.1)
+    centre.state.reset()
+    centre.state.apply(centre.records)
+    assert value(floor_of(centre, before=before), "source:pbx", "silent_gaps") is None, "what was read anew counts anew"
+
+
+def test_an_alert_about_a_silent_source_goes_on_with_an_evaluator_that_knows_no_pace() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "ready")
+    floor, evaluator = heard(centre), Evaluator(Config().alert_rules())
+    centre.now_ms += 240_000
+    evaluator.tick(floor.begin(), floor)
+    after, floor = Evaluator(Config().alert_rules()), floor_of(centre)
+    after.restore(evaluator.alerts.values())
+    stale = fingerprint_of("feed_stale", "source:pbx")
+    for _ in range(10):
+        centre.now_ms += 10_000
+        after.tick(floor.begin(), floor)
+    assert (evaluator.alerts[stale].state, after.alerts[stale].state) == ("firing", "firing")
+    assert after.alerts[stale].clear_since_ms is None
+    centre.event("agent.heartbeat", agent_id="1001")
+    for _ in range(5):
+        centre.flush()
+        after.tick(floor.begin(), floor)
+        centre.now_ms += 10_000
+    assert after.alerts[stale].state == "resolved"
+
+
+def test_sources_that_say_nothing_are_looked_at_once_somebody_is_there() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "offline")
+    floor = floor_of(centre)
+    floor.changed()
+    for state, looked in (("ready", True), ("not_ready", False), ("offline", False), ("ready", True)):
+        centre.event("agent.state_changed", source="chat", agent_id="1002", state=state, queues=["sales"])
+        centre.flush()
+        assert ("source:pbx" in floor.changed()) is looked
 
 
 def test_a_source_says_how_often_it_lost_events() -> None:

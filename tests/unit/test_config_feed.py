@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,30 @@ async def test_a_later_one_is_followed_when_its_time_comes() -> None:
     assert feed.follow(centre.state)
 
 
+def test_targets_that_change_later_change_when_the_applied_configuration_says_so() -> None:
+    day_ms = 24 * HOUR_MS
+    centre, feed = Centre(), ConfigFeed()
+    sales = centre.floor.queues["sales"]
+    stricter = replace(sales.service_level, threshold_ms=10_000)
+    centre.floor.queues["sales"] = replace(sales, later_levels=((NOON_MS + 2 * day_ms, stricter),))
+
+    def levels() -> list[tuple[int | None, float]]:
+        found = [centre.floor.queues["sales"].level_at(NOON_MS + days * day_ms) for days in range(4)]
+        return [(level.threshold_ms, level.target_ratio) for level in found]
+
+    values = config(target=0.7)
+    values["queues"]["sales"]["service_level_from"] = {
+        "2026-11-23": {"target_ratio": 0.9}, "2026-11-25": {"target_ratio": 0.95},
+    }  # fmt: skip
+    put(feed, values)
+    assert feed.follow(centre.state)
+    assert levels() == [(20_000, 0.7), (20_000, 0.9), (10_000, 0.9), (10_000, 0.95)]
+    put(feed, config(target=0.75), at_ms=NOON_MS + 1)
+    assert feed.follow(centre.state)
+    assert levels() == [(20_000, 0.75), (20_000, 0.75), (10_000, 0.75), (10_000, 0.75)]
+    assert [at_ms for at_ms, _ in centre.floor.queues["sales"].later_levels] == [NOON_MS + 2 * day_ms]
+
+
 async def test_the_audit_trail_says_who_when_and_what() -> None:
     centre, feed = Centre(), ConfigFeed()
     centre.flush()
@@ -119,6 +144,27 @@ async def test_the_evaluator_goes_on_with_other_rules_at_its_next_tick() -> None
     version = put(feed, config(level=3))
     assert await states() == [("resolved", version)]
     assert own != version
+
+
+async def test_another_configuration_does_not_make_the_evaluator_forget_how_often_sources_usually_send() -> None:
+    centre, feed, written = Centre(), ConfigFeed(), list[Record]()
+
+    async def write(records: list[Record]) -> None:
+        written.extend(records)
+
+    office = Office(centre.state, Config(), feed, write)  # type: ignore[arg-type]
+    centre.agent_state("1001", "ready")
+    for _ in range(30):
+        centre.now_ms += 4_000
+        centre.event("agent.heartbeat", agent_id="1001")
+        centre.flush()
+        assert await office.turn([])
+    put(feed, config() | {"default_rules": True})
+    for _ in range(24):
+        centre.now_ms += 10_000
+        assert await office.turn([])
+    told = [found for _, value in written if value and (found := decode_alert(value)).rule == "feed_stale"]
+    assert [found.state for found in told] == ["firing"]
 
 
 @pytest.mark.parametrize("more", [(), ("--valid-from", "tomorrow")])
