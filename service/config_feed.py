@@ -114,11 +114,14 @@ def take_over(floor: Floor, config: Config) -> None:
 
 
 def _like(queue: Queue, other: Queue) -> Queue:
-    later = tuple(
-        (from_ms, _aimed(level, other.level_at(from_ms).target_ratio)) for from_ms, level in queue.later_levels
-    )
-    level = _aimed(queue.service_level, other.service_level.target_ratio)
-    return replace(queue, name=other.name, group=other.group, service_level=level, later_levels=later)
+    level = latest = _aimed(queue.service_level, other.service_level.target_ratio)
+    later = []
+    for from_ms in sorted({at_ms for at_ms, _ in (*queue.later_levels, *other.later_levels)}):
+        then = _aimed(queue.level_at(from_ms), other.level_at(from_ms).target_ratio)
+        if then != latest:
+            later.append((from_ms, then))
+            latest = then
+    return replace(queue, name=other.name, group=other.group, service_level=level, later_levels=tuple(later))
 
 
 def _aimed(level: ServiceLevel, target_ratio: float) -> ServiceLevel:
