@@ -281,11 +281,12 @@ def test_what_fired_before_its_explanation_is_marked_by_it() -> None:
 
 
 DOWN = rule("site_down", "site", inhibits=frozenset())
+ELSEWHERE = replace(DOWN, selector=Selector("site", frozenset({"paris"})))
 
 
 @pytest.mark.parametrize(
     "left",
-    [(), (rule("site_down", "site", inhibits=None),), (replace(DOWN, selector=Selector("site", frozenset({"paris"}))),)],
+    [(), (rule("site_down", "site", inhibits=None),), (ELSEWHERE,)],
     ids=["switched off", "explains nothing any more", "narrowed"],
 )
 def test_what_an_alert_explained_is_told_once_its_rule_no_longer_does(left: tuple[Rule, ...]) -> None:

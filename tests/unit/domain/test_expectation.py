@@ -84,10 +84,10 @@ def test_a_forecasts_handle_time_is_weighted_by_its_contacts_and_its_agents_by_t
 
 
 def test_a_handle_time_of_nothing_is_not_known():
-    told = expect(0, 900, [forecast(0, 900, 12, aht_ms=0)], [], LEVEL)
+    told = expect(*QUARTER, [forecast(0, 15, 12, aht_ms=0)], [], LEVEL)
     assert (told.offered, told.aht_ms, told.agents_needed(LEVEL)) == (12, None, None)
-    assert expect(0, 900, [forecast(0, 900, 0, aht_ms=0)], [], LEVEL).aht_ms is None
-    assert expect(0, 900, [], [week(5, 5, handle_ms=0)], LEVEL).aht_ms is None
+    assert expect(*QUARTER, [forecast(0, 15, 0, aht_ms=0)], [], LEVEL).aht_ms is None
+    assert expect(*QUARTER, [], [week(5, 5, handle_ms=0)], LEVEL).aht_ms is None
 
 
 def test_the_agents_a_forecast_does_not_name_follow_from_erlang():
