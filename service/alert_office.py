@@ -24,6 +24,9 @@ CATCHING_UP: Final = 3.0
 customers of long ago seem to wait.
 """
 
+SETTLED_A_TURN: Final = 400
+"""Records of the floor taken over before other work gets its turn: about two milliseconds."""
+
 _SLACK_MS: Final = 2_000
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,7 @@ class Office:
 
     async def turn(self, acknowledgements: Sequence[AlertAcknowledged]) -> bool:
         """One tick: judge, write, tell. False if nothing could be judged: acknowledgements are to be brought again."""
-        if not self.ready:
+        if not await self._looks():
             return False
         evaluator, floor = self._evaluator, self._floor
         if self._configs.follow(self.state) and evaluator is not None:
@@ -104,8 +107,14 @@ class Office:
                 await self._outlet.changed(list(changes.items()))
         return True
 
+    async def _looks(self) -> bool:
+        """Take over what has been read since the last look; False while there is nothing to judge."""
+        while self.ready and not self.state.settle(SETTLED_A_TURN):
+            await asyncio.sleep(0)
+        return self.ready
+
     async def _judge(self, evaluator: Evaluator, floor: LiveFloor, now_ms: int) -> list[Change]:
-        """Judge, and let what else runs in this loop have its turns in between: the stream, above all."""
+        """Judge, and let what else runs in this loop have its turns in between: reading, and telling people."""
         self.seconds, turns = 0.0, evaluator.turns(now_ms, floor)
         while not self._left:
             started = time.perf_counter()

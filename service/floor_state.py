@@ -53,7 +53,8 @@ class FloorState:
     """Scopes, history, staff and a log of changes, fed by `apply` and read through `view`.
 
     Until `settle` has returned True once, only the newest value of each key is kept, undecoded: a compacted topic still
-    holds many values of one key, and decoding them all would make the start several times as long.
+    holds many values of one key, and decoding them all would make the start several times as long. `by_settle`: it is
+    like that for good, for a reader who looks seldom and calls `settle` before each look.
     """
 
     def __init__(
@@ -62,8 +63,11 @@ class FloorState:
         clock: Literal["wall", "stream"] = "wall",
         history_days: int = DEFAULT_HISTORY_DAYS,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        *,
+        by_settle: bool = False,
     ) -> None:
         self.floor = floor
+        self._by_settle = by_settle
         self.calendars = Calendars(floor)
         self.history = IntervalHistory(history_days)
         self.expectations = Expectations(floor, self.calendars, self.history)
@@ -100,15 +104,17 @@ class FloorState:
             self._put(key, value)
 
     def settle(self, limit: int) -> bool:
-        """Decode up to `limit` records of what was read while catching up; True once nothing is left."""
+        """Decode up to `limit` records of what was put aside; True once nothing is left."""
         backlog = self._backlog
         if backlog is None:
             return True
         for _ in range(min(limit, len(backlog))):
             self._put(*backlog.popitem())
-        if not backlog:
+        if backlog:
+            return False
+        if not self._by_settle:
             self._backlog = None
-        return not backlog
+        return True
 
     def reset(self) -> None:
         """Forget everything: the feed will be read from its start again."""

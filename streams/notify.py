@@ -12,7 +12,7 @@ from service.notify.notifier import Notifier
 from service.notify.receiver import Receiver
 from streams.batch_app import FloorwalkerApp
 from streams.crash import end_process
-from streams.telemetry import Telemetry
+from streams.telemetry import EvaluatorTelemetry
 
 NOTIFICATIONS = "cti.notifications"
 
@@ -22,7 +22,7 @@ class Teller:
 
     topics: Mapping[str, Callable[[Sequence[Record]], None]]
 
-    def __init__(self, app: FloorwalkerApp, receivers: Sequence[Receiver], telemetry: Telemetry) -> None:
+    def __init__(self, app: FloorwalkerApp, receivers: Sequence[Receiver], telemetry: EvaluatorTelemetry) -> None:
         self.topics = {NOTIFICATIONS: self._take}
         self._confirmed: dict[bytes, Record] = {}
         self._began = False

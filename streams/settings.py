@@ -10,7 +10,10 @@ import faust
 from faust.auth import Credentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
+from service.kafka_security import kafka_client
+from service.privacy import sealer
 from service.sealing import Sealer
+from service.settings import ProcessSettings
 from streams import transport
 from streams.batch_app import FloorwalkerApp
 from streams.dead_letters import DeadLetters
@@ -88,3 +91,18 @@ def floorwalker_app(
     app.batch_producer = BatchProducer(connection, app.lease, idempotent=idempotent, linger_ms=linger_ms)
     app.dead_letters = DeadLetters(app.batch_producer, sealer or Sealer())
     return app
+
+
+def app_of(settings: ProcessSettings, app_id: str) -> FloorwalkerApp:
+    """The app of that name, and of that consumer group, as the process's settings want it."""
+    return floorwalker_app(
+        settings.bootstrap,
+        app_id,
+        settings.data_dir / app_id,
+        idempotent=not settings.embedded,
+        fetch_max_wait_ms=20 if settings.embedded else 50,
+        linger_ms=5 if settings.embedded else 0,
+        session_timeout_s=settings.session_timeout_seconds,
+        sealer=sealer(settings),
+        credentials=credentials(kafka_client(settings)),
+    )

@@ -67,3 +67,10 @@ class BoundedWorker(Worker):
     def _unflushed(self) -> str:
         tables: list[Any] = [table for table in self.app.tables.values() if isinstance(table, BatchTable)]
         return ", ".join(f"{table.name}[{number}]" for table in tables for number in table.unflushed())
+
+
+def run_app(app: FloorwalkerApp, log_level: str) -> None:
+    """Run a configured app until SIGTERM or Ctrl-C; raises SystemExit."""
+    logging.getLogger("aiokafka.conn").setLevel(logging.INFO)  # its debug messages show whole records
+    level = getattr(logging, log_level.upper())
+    BoundedWorker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()

@@ -37,32 +37,6 @@ class Telemetry:
             "floorwalker_worker_newest_record_timestamp_seconds", "Kafka time of the newest record processed.",
             ["topic", "partition"], registry=self.registry,
         )  # fmt: skip
-        self._notified = Counter(
-            "floorwalker_notifications", "Notices of alerts, by what became of them.", ["receiver", "outcome"],
-            registry=self.registry,
-        )  # fmt: skip
-        self._pending = Gauge(
-            "floorwalker_notifications_pending", "Notices of alerts that a receiver has not confirmed.", ["receiver"],
-            registry=self.registry,
-        )  # fmt: skip
-
-        self._evaluation = Histogram(
-            "floorwalker_worker_evaluation_seconds", "How long judging the alert rules took at each tick.",
-            buckets=EVALUATION_EDGES, registry=self.registry,
-        )  # fmt: skip
-
-        self._failed = Counter(
-            "floorwalker_worker_evaluation_failures", "Ticks at which judging the alert rules failed, a fault of ours.",
-            registry=self.registry,
-        )  # fmt: skip
-
-    def evaluation_failed(self) -> None:
-        """Judging the alert rules failed by a fault of the code."""
-        self._failed.inc()
-
-    def evaluated(self, seconds: float) -> None:
-        """The alert rules were judged."""
-        self._evaluation.observe(seconds)
 
     def consumed(self, topic: str, partition: int, records: int, newest_ms: int) -> None:
         """A batch was processed; `newest_ms` is the Kafka time of its last record, 0 if it was empty."""
@@ -84,6 +58,41 @@ class Telemetry:
         """A record of the topic was moved to the partition of its key."""
         self._misrouted.labels(topic).inc()
 
+    def serve(self, host: str, port: int) -> None:
+        """Serve /metrics there, to whoever can reach it. Raises OSError if that is not possible."""
+        start_http_server(port, addr=host, registry=self.registry)
+
+
+class EvaluatorTelemetry:
+    """Counters and gauges of the process that evaluates the alert rules."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """They are read through the registry."""
+        self._notified = Counter(
+            "floorwalker_notifications", "Notices of alerts, by what became of them.", ["receiver", "outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self._pending = Gauge(
+            "floorwalker_notifications_pending", "Notices of alerts that a receiver has not confirmed.", ["receiver"],
+            registry=registry,
+        )  # fmt: skip
+        self._evaluation = Histogram(
+            "floorwalker_worker_evaluation_seconds", "How long judging the alert rules took at each tick.",
+            buckets=EVALUATION_EDGES, registry=registry,
+        )  # fmt: skip
+        self._failed = Counter(
+            "floorwalker_worker_evaluation_failures", "Ticks at which judging the alert rules failed, a fault of ours.",
+            registry=registry,
+        )  # fmt: skip
+
+    def evaluation_failed(self) -> None:
+        """Judging the alert rules failed by a fault of the code."""
+        self._failed.inc()
+
+    def evaluated(self, seconds: float) -> None:
+        """The alert rules were judged."""
+        self._evaluation.observe(seconds)
+
     def notified(self, receiver: str, outcome: str, notices: int) -> None:
         """So many notices for a receiver of alerts came to this end (`service.notify.receiver.Outcome`)."""
         self._notified.labels(receiver, outcome).inc(notices)
@@ -91,7 +100,3 @@ class Telemetry:
     def notices_pending(self, receiver: str, notices: int) -> None:
         """So many notices wait to be confirmed by the receiver."""
         self._pending.labels(receiver).set(notices)
-
-    def serve(self, host: str, port: int) -> None:
-        """Serve /metrics there, to whoever can reach it. Raises OSError if that is not possible."""
-        start_http_server(port, addr=host, registry=self.registry)

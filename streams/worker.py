@@ -17,17 +17,18 @@ from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
 from service.errors import FailedError, UsageError
 from service.kafka_security import kafka_client
-from service.privacy import customer_keys, sealer
+from service.notify.receivers import build_receivers
+from service.privacy import customer_keys
 from service.settings import ProcessSettings
 from service.state_schema import check_schema
 from service.topics import TOPICS, Topic, describe_topics
 from streams.batch_app import FloorwalkerApp
-from streams.evaluate import add_evaluate
+from streams.evaluator_process import EvaluatorProcess
 from streams.misrouted import EVENTS
 from streams.processors import CONTACTS, STATE, add_processors
 from streams.router import FACTS
-from streams.settings import credentials, floorwalker_app
-from streams.shutdown import BoundedWorker
+from streams.settings import app_of
+from streams.shutdown import run_app
 from streams.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -35,17 +36,7 @@ log = logging.getLogger(__name__)
 
 def build_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -> FloorwalkerApp:
     """The configured Faust app with all tables and agents. `settings.partitions` must be the topics' own number."""
-    app = floorwalker_app(
-        settings.bootstrap,
-        settings.application_id,
-        settings.data_dir / settings.application_id,
-        idempotent=not settings.embedded,
-        fetch_max_wait_ms=20 if settings.embedded else 50,
-        linger_ms=5 if settings.embedded else 0,
-        session_timeout_s=settings.session_timeout_seconds,
-        sealer=sealer(settings),
-        credentials=credentials(kafka_client(settings)),
-    )
+    app = app_of(settings, settings.application_id)
     floor = config.floor()
     add_processors(
         app,
@@ -58,7 +49,6 @@ def build_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -
         telemetry,
         customer_keys(settings),
     )
-    add_evaluate(app, settings, config, telemetry)
     return app
 
 
@@ -106,7 +96,18 @@ def run(settings: ProcessSettings, config: Config) -> int:
         raise UsageError("a worker needs Linux or macOS: signals and event loops of Windows are not supported")
     settings = check_topics(settings, native_adapters(config))
     check_schema(settings.bootstrap, settings.partitions, kafka_client(settings))
+    build_receivers(config.notify)  # whoever cannot be told is named now, not by another process later
+    evaluator = EvaluatorProcess(settings, config)
+    try:
+        _work(settings, config, evaluator)
+    finally:
+        evaluator.stop()
+    return 0
+
+
+def _work(settings: ProcessSettings, config: Config, evaluator: EvaluatorProcess) -> None:
     telemetry = Telemetry()
+    telemetry.registry.register(evaluator)
     host, port = settings.metrics_host, settings.metrics_port
     if port is not None:
         try:
@@ -116,8 +117,6 @@ def run(settings: ProcessSettings, config: Config) -> int:
     tune_collector()
     mode.loop.use("uvloop")
     app = build_app(settings, config, telemetry)
+    evaluator.attach(app)
     log.info("worker starts on %s with %d partitions", settings.bootstrap, settings.partitions)
-    logging.getLogger("aiokafka.conn").setLevel(logging.INFO)  # its debug messages show whole records
-    level = getattr(logging, settings.log_level.upper())
-    BoundedWorker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()
-    return 0
+    run_app(app, settings.log_level)
