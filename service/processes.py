@@ -60,11 +60,18 @@ class Child:
 
     def cpu_seconds(self) -> float | None:
         """Processor time used so far by all its threads; None where there is no /proc or it has ended."""
+        return _cpu_seconds(self.pid)
+
+    def helpers(self) -> list[int]:
+        """The ids of the processes that it started itself; none where there is no /proc or it has ended."""
         try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("utf-8").split()]
         except OSError:
-            return None
-        return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+            return []
+
+    def helpers_cpu_seconds(self) -> float:
+        """Processor time used so far by those that run."""
+        return sum(_cpu_seconds(pid) or 0.0 for pid in self.helpers())
 
     def log_text(self) -> str:
         """All it wrote."""
@@ -89,6 +96,14 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _cpu_seconds(pid: int) -> float | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
 class Processes:

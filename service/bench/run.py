@@ -89,6 +89,7 @@ class _Bench:
             # less shaken by other processes than the rates are
             "cpu_microseconds_per_event": {
                 "worker": _microseconds(watched.cpu_seconds_per_event),
+                "evaluator": _microseconds(watched.evaluator_cpu_seconds_per_event),
                 "documented_faust": _microseconds(documented_cost),
                 "bare_loop": _microseconds(bare_cost),
             },
@@ -201,7 +202,8 @@ class _Bench:
 
 def _used(children: dict[str, Child]) -> dict[str, float]:
     """Processor seconds so far, of those for whom they can be told."""
-    return {name: used for name, child in children.items() if (used := child.cpu_seconds()) is not None}
+    used = {name: seconds for name, child in children.items() if (seconds := child.cpu_seconds()) is not None}
+    return used | {"evaluator": children["worker"].helpers_cpu_seconds()} if used else {}
 
 
 def _microseconds(seconds: float | None) -> float | None:

@@ -23,11 +23,13 @@ _SOURCE_PREFIX: Final = b"o|"
 class Watched:
     """How fast the backlog went into the state feed, what was written for it, and the floor after it.
 
-    `cpu_seconds_per_event` is the worker's; None where that cannot be told.
+    `cpu_seconds_per_event` is what the worker's own process took, `evaluator_cpu_seconds_per_event` its second process;
+    None where that cannot be told.
     """
 
     events_per_second: float
     cpu_seconds_per_event: float | None
+    evaluator_cpu_seconds_per_event: float | None
     state_bytes: int
     state_records: int
     scopes: Scopes
@@ -41,7 +43,7 @@ async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Ch
     consumer = await _reader(bootstrap, STATE, partitions)
     tally = _Tally()
     started = moved = time.monotonic()
-    used_before = used = worker.cpu_seconds()
+    used_before = used = _used(worker)
     first = 0
     try:
         while tally.events < events or time.monotonic() - moved < _SILENT_SECONDS:
@@ -49,7 +51,7 @@ async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Ch
             for records in found.values():
                 tally.take(records)
             if found:
-                moved, used = time.monotonic(), worker.cpu_seconds()
+                moved, used = time.monotonic(), _used(worker)
             if not first and 0 < tally.events < events:
                 started, first, used_before = moved, tally.events, used
             if time.monotonic() - moved > _STUCK_SECONDS:
@@ -61,8 +63,15 @@ async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Ch
     scopes = Scopes()
     for key, value in tally.latest.items():
         scopes.put(key, value)
-    cost = None if used is None or used_before is None else (used - used_before) / max(events - first, 1)
-    return Watched(rate, cost, tally.bytes, tally.records, scopes)
+    costs = [None if u is None or b is None else (u - b) / max(events - first, 1)
+             for u, b in zip(used, used_before, strict=True)]  # fmt: skip
+    return Watched(rate, costs[0], costs[1], tally.bytes, tally.records, scopes)
+
+
+def _used(worker: Child) -> tuple[float | None, float | None]:
+    """Processor seconds so far: the worker's own process, and its second one."""
+    own = worker.cpu_seconds()
+    return own, None if own is None else worker.helpers_cpu_seconds()
 
 
 async def size_of(bootstrap: str, topic: str, partitions: int) -> int:

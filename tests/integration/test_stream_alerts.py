@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +19,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.domain.alert_record import Alert, decode_alert
-from service.embedded import EmbeddedBroker
+from service.embedded import EmbeddedBroker, free_port
+from tests.support.stop_scenarios import stop
 from tests.support.stream_run import ROOT, StreamRun
 
 CONFIG = """
@@ -137,6 +141,43 @@ async def test_a_worker_that_dies_takes_no_alert_with_it_and_its_successor_repea
     written = [alert for alert in await told(run) if alert is not None]
     assert {alert.episode for alert in written if alert.state != "pending"} == {1}
     assert len({alert.fired_ms for alert in written if alert.state == "firing"}) == 1
+
+
+async def test_the_process_that_evaluates_may_die_and_the_worker_counts_on(run: StreamRun) -> None:
+    worker = run.start_worker("--metrics-port", str(port := free_port()))
+    async with httpx.AsyncClient(base_url=run.start_api(), timeout=10) as api:
+        await run.until_ready([worker])
+        await run.until(lambda: "evaluating 1 rules" in worker.log_text(), "the rules are evaluated")
+        (evaluator,) = worker.helpers()
+        os.kill(evaluator, signal.SIGKILL)
+        await tell(run, "visit.queued", "c1")
+        await tell(run, "visit.queued", "c2")
+
+        async def counted() -> bool:
+            answer = await api.get("/v1/queues/sales")
+            return answer.status_code == 200 and answer.json()["now"]["waiting"] == 2
+
+        async def fires() -> bool:
+            return [alert.state for alert in await told(run) if alert is not None][-1:] == ["firing"]
+
+        await until(counted, "the worker counts", run)
+        await until(fires, "its new process tells", run)
+        assert worker.helpers() != [evaluator]
+        assert "ended with -9: starting it again" in worker.log_text()
+        text = (await api.get(f"http://127.0.0.1:{port}/metrics")).text
+        (judged,) = re.findall(r"floorwalker_worker_evaluation_seconds_count (\S+)", text)
+        assert float(judged) > 0
+        assert 'floorwalker_worker_records_total{topic="cti.events"}' in text
+
+
+async def test_the_process_that_evaluates_ends_with_its_worker_however_that_ends(run: StreamRun) -> None:
+    workers = [run.start_worker(), run.start_worker()]
+    await run.until_ready(workers)
+    evaluators = [pid for worker in workers for pid in worker.helpers()]
+    assert len(evaluators) == 2
+    run.kill(workers[0])
+    assert await stop(run, workers[1]) == 0
+    await run.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in evaluators), "they have ended, too")
 
 
 async def test_an_applied_configuration_is_followed_without_a_restart(run: StreamRun, tmp_path: Path) -> None:

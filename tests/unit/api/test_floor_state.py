@@ -85,6 +85,24 @@ def test_while_catching_up_only_the_newest_value_of_a_key_is_decoded() -> None:
     assert state.feed.unreadable == 0
 
 
+def test_who_looks_seldom_decodes_only_the_newest_value_of_a_key_between_two_looks() -> None:
+    centre = Centre()
+    state = FloorState(centre.floor, wall_ms=lambda: centre.now_ms, by_settle=True)
+    assert state.settle(1)
+    for number in range(3):
+        centre.queued(f"c{number}")
+        centre.flush()
+        state.apply([(key, b"not msgpack") for key, _ in centre.records])
+        state.apply(centre.records)
+        waiting = state.scopes.queues["queue:sales"].waiting if number else ()
+        assert len(waiting) == number
+        while not state.settle(2):
+            pass
+        assert len(state.scopes.queues["queue:sales"].waiting) == number + 1
+    assert state.feed.unreadable == 0
+    agrees(state)
+
+
 @pytest.mark.parametrize("record", [
     (b"p|12|queue:sales", b"not msgpack"), (b"nonsense", b"x"), (b"p|twelve|queue:sales", b"\x90"), (b"\xff\xfe", b""),
     (MARK_KEY, b"\x00"),
