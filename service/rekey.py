@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,7 @@ from service.topics import (
 COPIED_FROM: Final = "copied_from"
 """Header of an event that every partition is told, whatever its key."""
 
+_EVENTS: Final = "cti.events"
 KEPT: Final = tuple(topic for topic in TOPICS if topic.partitions is None and topic.name not in REMADE)
 TIMESTAMPS: Final = "message.timestamp.type"
 COMPLETE: Final = "LogAppendTime"
@@ -58,14 +60,18 @@ class Rekeying:
             if passing.partitions is None:
                 continue
             if passing.settings.get(TIMESTAMPS) != COMPLETE or self._is_back(topic, passing.partitions):
-                self._delete(on_the_way(topic))
+                self._delete(on_the_way(topic).name)
             else:
                 self._bring_back(topic, passing.partitions, passing.replication or 1)
 
     def _is_back(self, topic: Topic, partitions: int) -> bool:
-        """Whether the topic has everything again. Raises FailedError if it is one that was created meanwhile."""
-        there = self._describe(replace(on_the_way(topic), name=topic.name))
-        if there.partitions is None or there.settings.get(TIMESTAMPS) != topic.settings.get(TIMESTAMPS):
+        """Whether the topic has everything again. Raises FailedError if it is one that was created meanwhile.
+
+        A topic that the broker does not stamp looks the same half filled and filled, so it is never taken to be back:
+        filling it once more does no harm, since workers refuse topics whose numbers of partitions differ.
+        """
+        there = self._describe(topic)
+        if TIMESTAMPS not in topic.settings or there.partitions is None or TIMESTAMPS in there.deviations:
             return False
         passing = on_the_way(topic).name
         here, all_records = self._ends(topic.name, there.partitions), self._ends(passing, partitions)
@@ -93,8 +99,8 @@ class Rekeying:
     def _create(self, topic: Topic, partitions: int, replication: int) -> None:
         create_topics(self._bootstrap, partitions, replication, client=self._client, topics=[topic])
 
-    def _delete(self, topic: Topic) -> None:
-        delete_topics(self._admin, [topic.name])
+    def _delete(self, name: str) -> None:
+        delete_topics(self._admin, [name])
 
     def _spread(self, source: str, before: int, target: str, after: int) -> None:
         """Copy everything, by time, so that no partition is ahead of what another one tells later."""
@@ -104,14 +110,14 @@ class Rekeying:
                 producer.send(target, record.key, record.value, record.headers, partition, record.timestamp)
             producer.settle(at_most=0)
         if self._ends(source, before) != ends:
-            self._delete(replace(KEPT[0], name=target))
+            self._delete(target)
             raise FailedError(f"{source} was written to while it was copied: stop what sends events, and repeat this")
 
     def _bring_back(self, topic: Topic, partitions: int, replication: int) -> None:
         """Make the topic anew from the complete one on the way."""
         passing = on_the_way(topic)
         if self._describe(topic).partitions is not None:
-            self._delete(topic)
+            self._delete(topic.name)
         self._create(replace(passing, name=topic.name), partitions, replication)
         with EventProducer(self._bootstrap, (), self._client) as producer:
             for record in self._by_time(passing.name, partitions):
@@ -119,7 +125,7 @@ class Rekeying:
             producer.settle(at_most=0)
         if kept := topic.settings.get(TIMESTAMPS):
             self._set_timestamps(topic.name, kept)
-        self._delete(passing)
+        self._delete(passing.name)
 
     def _set_timestamps(self, name: str, who: str) -> None:
         resource = ConfigResource(ConfigResourceType.TOPIC, name, {TIMESTAMPS: who})
@@ -138,7 +144,8 @@ class Rekeying:
                 stack.enter_context(reading(self._bootstrap, [tp], self._client))
                 for tp in _partitions_of(topic, partitions)
             ]
-            yield from heapq.merge(*map(until_the_end, consumers), key=_moment_ms)
+            timed = (_timed(until_the_end(consumer), topic.startswith(_EVENTS)) for consumer in consumers)
+            yield from (record for _, record in heapq.merge(*timed, key=itemgetter(0)))
 
 
 def _partitions_of(topic: str, partitions: int) -> list[TopicPartition]:
@@ -154,17 +161,20 @@ class _Happened(msgspec.Struct):
 _happened: Final = msgspec.json.Decoder(_Happened).decode
 
 
-def _moment_ms(record: Any) -> int:
-    """When the event happened, as far as that was not after its arrival; for any other record its arrival.
+def _timed(records: Iterator[Any], events: bool) -> Iterator[tuple[int, Any]]:
+    """Records of one partition, each with its moment in ms: when the event happened, as far as that was not after its
+    arrival. Of what is no event its arrival, but among `events` the moment before, so that it holds back none.
 
     Arrival alone says too little: a recording arrives all at once, and what one partition tells of an hour must not
     come behind what another one tells of the next.
     """
-    arrived_ms: int = record.timestamp
-    try:
-        return min(_happened(record.value or b"").occurred_at_ms, arrived_ms)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return arrived_ms
+    moment_ms = 0
+    for record in records:
+        try:
+            moment_ms = min(_happened(record.value or b"").occurred_at_ms, record.timestamp)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            moment_ms = moment_ms if events else record.timestamp
+        yield moment_ms, record
 
 
 def _placed(records: Iterator[Any], partitions: int) -> Iterator[tuple[Any, int | None]]:

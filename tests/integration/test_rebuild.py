@@ -54,12 +54,31 @@ async def test_nothing_is_rebuilt_while_a_worker_runs(broker: EmbeddedBroker, tm
         assert scenarios.latest(broker.bootstrap, "cti.state") == before != {}
 
 
+def records_of(broker: EmbeddedBroker, topic: str, partitions: int) -> list[Any]:
+    with reading(broker.bootstrap, [TopicPartition(topic, number) for number in range(partitions)]) as consumer:
+        return list(until_the_end(consumer))
+
+
+def test_what_is_no_event_holds_back_none(broker: EmbeddedBroker) -> None:
+    create_topics(broker.bootstrap, 2, 1)
+    with EventProducer(broker.bootstrap, (EVENTS.name,)) as producer:
+        for partition, values in enumerate([(b"broken at once", 10, b"broken", 30), (20, 40)]):
+            for value in values:
+                sent = value if isinstance(value, bytes) else b'{"occurred_at_ms": %d}' % value
+                producer.send(EVENTS.name, None, sent, (), partition, 1_000)
+        producer.settle(at_most=0)
+    rebuild(broker.bootstrap, "a-group", partitions=1)
+    values = [record.value.rpartition(b" ")[2].rstrip(b"}") for record in records_of(broker, EVENTS.name, 1)]
+    assert values == [b"once", b"10", b"broken", b"20", b"30", b"40"]
+
+
 @pytest.mark.parametrize(
     ("step", "call"),
     [
         pytest.param("_set_timestamps", 1, id="the copy is not known to be complete"),
         pytest.param("_create", 2, id="the topic is deleted and not made anew"),
         pytest.param("_set_timestamps", 2, id="the topic is filled again and not finished"),
+        pytest.param("_by_time", 4, id="a topic that the broker does not stamp is made anew and not filled"),
     ],
 )
 def test_an_interrupted_change_of_partitions_is_finished_by_the_next_run(
@@ -70,25 +89,26 @@ def test_an_interrupted_change_of_partitions_is_finished_by_the_next_run(
     with EventProducer(broker.bootstrap, (EVENTS.name,)) as producer:
         for key, value in sent.items():
             producer.send(EVENTS.name, key, value)
+            producer.send("cti.intervals", key, value)
         producer.settle(at_most=0)
     original, calls = getattr(Rekeying, step), 0
 
-    def interrupted(self: Rekeying, *args: Any) -> None:
+    def interrupted(self: Rekeying, *args: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == call:
             raise InterruptedError
-        original(self, *args)
+        return original(self, *args)
 
     monkeypatch.setattr(Rekeying, step, interrupted)
     with pytest.raises(InterruptedError):
         rebuild(broker.bootstrap, "a-group", partitions=5)
     assert len(rebuild(broker.bootstrap, "a-group", partitions=5).begins) == 5
-    with reading(broker.bootstrap, [TopicPartition(EVENTS.name, number) for number in range(5)]) as consumer:
-        records = list(until_the_end(consumer))
-    assert sorted((record.key, record.value) for record in records) == sorted(sent.items())
     homes = partitions_of(sent, 5)
-    assert all(record.partition == homes[record.key] for record in records)
+    for topic in (EVENTS.name, "cti.intervals"):
+        records = records_of(broker, topic, 5)
+        assert sorted((record.key, record.value) for record in records) == sorted(sent.items())
+        assert all(record.partition == homes[record.key] for record in records)
     assert not [report.deviations for report in describe_topics(broker.bootstrap) if report.deviations]
 
 
