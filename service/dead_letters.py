@@ -12,8 +12,9 @@ from service.event_producer import EventProducer
 from service.ingest import DEAD_LETTERS
 from service.sealing import ENCRYPTED, MASKED, Sealer
 from service.topic_reading import reading, until_the_end
-from service.topics import describe_topics
+from service.topics import Topic, describe_topics
 
+EVENTS: Final = "cti.events"
 FACTS: Final = "cti.facts"
 REPLAYED_FROM: Final = "replayed_from"
 
@@ -101,10 +102,27 @@ def read_dead_letters(bootstrap: str, wanted: Wanted, client: Mapping[str, Any] 
 
 
 def replay(bootstrap: str, letters: Sequence[DeadLetter], client: Mapping[str, Any] | None = None) -> None:
-    """Send them to where they came from, each with its place in a header. Raises FailedError."""
-    with EventProducer(bootstrap, (DEAD_LETTERS,), client) as producer:
+    """Send them to where they came from, each with its place in a header. Raises FailedError; nothing is sent if a
+    topic is missing.
+    """
+    names = sorted({letter.about["source_topic"] for letter in letters})
+    sources = [Topic(name, "where letters came from", {}) for name in names]
+    reports = describe_topics(bootstrap, client=client, topics=sources)
+    if missing := [topic.name for topic in reports if topic.partitions is None]:
+        raise FailedError(f"{bootstrap} lacks {' and '.join(missing)}: nothing was replayed")
+    counts = {topic.name: topic.partitions or 1 for topic in reports}
+    with EventProducer(bootstrap, (), client) as producer:
         for letter in letters:
             headers = [(REPLAYED_FROM, letter.place.encode())]
-            partition = int(letter.about["source_partition"])
-            producer.send(letter.about["source_topic"], letter.key, letter.value, headers, partition)
+            topic = letter.about["source_topic"]
+            producer.send(topic, letter.key, letter.value, headers, _partition(letter, counts[topic]))
         producer.settle(at_most=0)
+
+
+def _partition(letter: DeadLetter, count: int) -> int | None:
+    """Where the record belongs in its topic, which may have been made anew with fewer partitions; None: its key decides
+    that.
+    """
+    if letter.about["source_topic"] == EVENTS and letter.key is not None:
+        return None
+    return int(letter.about["source_partition"]) % count

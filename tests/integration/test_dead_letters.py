@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from service.dead_letters import DeadLetter, replay
 from service.embedded import EmbeddedBroker
+from service.errors import FailedError
+from service.topics import Topic, create_topics
+from streams.kafka_hash import partitions_of
 from tests.support.mornings import CONFIG
 from tests.support.stream_run import ROOT, StreamRun
 
@@ -48,11 +52,13 @@ async def from_a_recording(broker: EmbeddedBroker) -> None:
         await producer.send_and_wait("cti.dead-letter", b"x|y", headers=headers)
 
 
-async def copies(broker: EmbeddedBroker, partitions: int) -> dict[tuple[int, bytes | None, bytes], bytes]:
+async def copies(
+    broker: EmbeddedBroker, partitions: int, topic: str = "cti.events"
+) -> dict[tuple[int, bytes | None, bytes], bytes]:
     """Partition, key and value of the replayed records, and where in the dead letters they were."""
     found = {}
     async with AIOKafkaConsumer(bootstrap_servers=broker.bootstrap) as consumer:
-        consumer.assign([TopicPartition("cti.events", number) for number in range(partitions)])
+        consumer.assign([TopicPartition(topic, number) for number in range(partitions)])
         await consumer.seek_to_beginning()
         while taken := await consumer.getmany(timeout_ms=500):
             for records in taken.values():
@@ -99,6 +105,30 @@ async def test_rejected_records_are_shown_and_sent_again(broker: EmbeddedBroker,
             0,
             ["replayed 0 of 1 dead letters", "not 1: each came from a recording: ingest that again"],
         )
+
+
+def letter(key: bytes | None, topic: str, partition: int) -> DeadLetter:
+    about = {"reason": "poison", "source_topic": topic, "source_partition": str(partition), "source_offset": "7"}
+    return DeadLetter(0, partition, 0, key, b"as it came", about)
+
+
+async def test_after_a_change_of_partitions_letters_find_their_way(broker: EmbeddedBroker) -> None:
+    create_topics(broker.bootstrap, 2, 1)
+    create_topics(broker.bootstrap, 3, 1, topics=[Topic("pbx.raw", "native", {})])
+    letters = [letter(key, "cti.events", partition) for key in (b"a", b"b", None) for partition in (5, 6)]
+    replay(broker.bootstrap, [*letters, letter(b"c", "pbx.raw", 2), letter(b"c", "pbx.raw", 4)])
+    homes = partitions_of([b"a", b"b"], 2)
+    assert set(await copies(broker, 2)) == {
+        (homes[b"a"], b"a", b"as it came"), (homes[b"b"], b"b", b"as it came"),
+        (1, None, b"as it came"), (0, None, b"as it came"),
+    }  # fmt: skip
+    assert {place[:2] for place in await copies(broker, 3, "pbx.raw")} == {(2, b"c"), (1, b"c")}
+
+
+def test_nothing_is_replayed_if_a_topic_is_gone(broker: EmbeddedBroker) -> None:
+    create_topics(broker.bootstrap, 2, 1)
+    with pytest.raises(FailedError, match=r"lacks pbx\.raw: nothing was replayed"):
+        replay(broker.bootstrap, [letter(b"a", "cti.events", 0), letter(b"c", "pbx.raw", 0)])
 
 
 def test_what_to_replay_has_to_be_said(broker: EmbeddedBroker) -> None:
