@@ -88,7 +88,8 @@ class Aggregate:
             wholesome = [index for index in wholesome if index not in poison]
             facts.offsets = [facts.offsets[index] for index in wholesome]
             facts.facts = [facts.facts[index] for index in wholesome]
-        writer.pace(int(time.time() * 1000) - facts.newest_ms)
+        if facts.newest_ms:  # what follows from other facts does not say
+            writer.pace(int(time.time() * 1000) - facts.newest_ms)
         index = 0
         while index < len(facts.facts):
             before = store.pending_keys()

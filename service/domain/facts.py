@@ -236,7 +236,8 @@ class FactBatch(Struct, array_like=True, gc=False):
     each.
 
     What AGGREGATE says itself has the negative `partition` of `following_partition` and offsets of its own
-    (`following_offset`). `newest_ms` says how far event time has come in the source partition.
+    (`following_offset`). `newest_ms` says how far event time has come in the source partition; 0 in what
+    AGGREGATE says, which tells nothing of that.
     """
 
     partition: int

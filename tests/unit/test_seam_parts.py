@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,10 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from service.domain.aggregate import AggregateStore
+from service.domain.facts import FactBatch, encode_batch
+from service.domain.settings import Floor
+from streams.aggregate import Aggregate
 from streams.contiguity import Contiguity
 from streams.fetches import Batch, take_batches
 from streams.writer import Writer
@@ -197,3 +202,16 @@ def test_changes_gather_for_a_tenth_of_the_arrears_and_no_longer_than_half_a_sec
     writer = Writer(app, TP("cti.state", 0), StillStore())
     writer.pace(behind_ms)
     assert writer.flush_interval_seconds == pytest.approx(seconds)
+
+
+async def test_what_follows_from_other_facts_does_not_slow_a_floor_that_is_up_to_date() -> None:
+    app: Any = SimpleNamespace(batch_producer=None, dead_letters=None)
+    nothing: Any = None
+    writer, store = Writer(app, TP("cti.state", 0), StillStore()), AggregateStore(Floor())
+    stage = Aggregate(app, nothing, 2, nothing)
+    tomorrow_ms, intervals = time.time_ns() // 1_000_000 + 86_400_000, []
+    for offset, newest_ms in enumerate([tomorrow_ms, 0, 1, 0]):
+        record: Any = SimpleNamespace(offset=offset, value=encode_batch(FactBatch(1, newest_ms, [], [])))
+        await stage._apply(TP("cti.facts", 0), record, store, writer)
+        intervals.append(writer.flush_interval_seconds)
+    assert intervals == [0.05, 0.05, 0.5, 0.5], "only what says how far event time has come changes the pace"
