@@ -66,7 +66,7 @@ lock: $(VENV)/.installed-dev ## Bring requirements.lock up to date with pyprojec
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) build dist *.egg-info deploy/kafka/target bench-results
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find service streams api floorwalker_client tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find service streams api grafana floorwalker_client tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a target is installed anew only when what is declared or locked has changed. The install is editable, so
 # changed sources need none.
