@@ -12,10 +12,10 @@ DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),--seconds $(SECOND
 SERIAL := $(wildcard tests/integration tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures dashboards screenshots kafka-jars lock clean
+.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures scrape-figures dashboards screenshots kafka-jars lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Create .venv with the command .venv/bin/floorwalker
 
@@ -48,6 +48,9 @@ mutation: $(VENV)/.installed-dev ## Put faults into the domain one by one and se
 
 alert-figures: $(VENV)/.installed-dev ## Judge the shipped alert rules on labelled simulated days (a minute each) [DAYS=200] [SEED=1000]
 	$(BIN)/python -m tests.evaluation.alerts $(or $(DAYS),200) $(or $(SEED),1000)
+
+scrape-figures: $(VENV)/.installed-dev ## Measure /metrics of 5,000 queues and 10,000 agents
+	$(BIN)/python -m tests.evaluation.scrape
 
 dashboards: $(VENV)/.installed-dev ## Write the Grafana dashboards from the KPI registry
 	$(BIN)/python -m grafana.build

@@ -102,6 +102,16 @@ class _QueueFamilies:
         )
 
 
+class _AgentFamilies:
+    """The families of agents, looked up once a scrape."""
+
+    def __init__(self, families: Families) -> None:
+        self.states = families.gauge("floorwalker_agent_state", "1 for the state the agent is in.")
+        self.windowed = [
+            (kpi.name, families.gauge(f"floorwalker_agent_{kpi.name}", kpi.help)) for kpi in AGENT_WINDOWED
+        ]
+
+
 class FloorMetrics:
     """What /metrics shows. Values that are undefined have no sample."""
 
@@ -136,8 +146,9 @@ class FloorMetrics:
             if number % SCOPES_A_TURN == 0:
                 await asyncio.sleep(0)
         if agents:
+            of_agents = _AgentFamilies(families)
             for number, agent_id in enumerate(self._state.agent_ids()):
-                self._agent(families, view, agent_id)
+                self._agent(of_agents, view, agent_id)
                 if number % SCOPES_A_TURN == 0:
                     await asyncio.sleep(0)
         return families
@@ -159,17 +170,16 @@ class FloorMetrics:
         _add_histogram(families.wait, "wait", labels, highest, queue.live.wait_histogram, lifetime.wait_ms)
         _add_histogram(families.handle, "handle", labels, highest, queue.live.handle_histogram, handle_ms)
 
-    def _agent(self, families: Families, view: FloorView, agent_id: str) -> None:
+    def _agent(self, families: _AgentFamilies, view: FloorView, agent_id: str) -> None:
         agent = self._state.agent(agent_id)
         if agent is None:
             return
         labels = labels_text({"agent": agent_id, "team": self._state.floor.agent(agent_id).team or ""})
-        shown = self._views.agent(view, agent, AGENT_WINDOWS)
-        states = families.gauge("floorwalker_agent_state", "1 for the state the agent is in.")
-        states.add(f'{labels},state="{state_of(agent, view.now_ms)[0]}"', 1)
-        for window, values in shown["windows"].items():
-            found = [(kpi.name, families.gauge(f"floorwalker_agent_{kpi.name}", kpi.help)) for kpi in AGENT_WINDOWED]
-            _add_known(found, f'{labels},window="{window}"', values)
+        families.states.add(f'{labels},state="{state_of(agent, view.now_ms)[0]}"', 1)
+        for window in AGENT_WINDOWS:
+            reading = view.agent_now(agent, view.agent_totals(agent, window))
+            values = {kpi.name: kpi.value(reading) for kpi in AGENT_WINDOWED}
+            _add_known(families.windowed, f'{labels},window="{window}"', values)
 
     def _sources(self, families: Families) -> None:
         now_ms = self._state.wall_ms()
