@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -16,43 +15,22 @@ from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from service.domain.alert_record import Alert, decode_alert
-from service.embedded import EmbeddedBroker, free_port
+from service.embedded import free_port
+from service.topic_reading import reading, until_the_end
+from tests.support.busy_floor import CONFIG, busy_floor, tell
 from tests.support.stop_scenarios import stop
 from tests.support.stream_run import ROOT, StreamRun
 
-CONFIG = """
-queues: {sales: {channel: voice}}
-default_rules: false
-rules:
-  - id: busy
-    severity: page
-    scopes: {kind: queue}
-    when: {kpi: waiting, op: ">=", value: 2, clear: 1}
-    for: 1s
-    keep_firing_for: 1s
-"""
 TIMEOUT_S = 60.0
 
 
 @pytest.fixture
 async def run(tmp_path: Path) -> AsyncIterator[StreamRun]:
-    config = tmp_path / "floor.yaml"
-    config.write_text(CONFIG)
-    with EmbeddedBroker() as broker:
-        async with StreamRun(broker.bootstrap, config, tmp_path, embedded=True) as started:
-            yield started
-
-
-async def tell(run: StreamRun, kind: str, contact: str, **fields: Any) -> None:
-    """An event of now about one contact in the queue `sales`."""
-    event = {
-        "event_id": f"{kind}-{contact}", "type": kind, "occurred_at_ms": int(time.time() * 1000), "source": "pbx",
-        "contact_id": contact, "visit_id": contact, "queue_id": "sales", **fields,
-    }  # fmt: skip
-    await run.send([(contact.encode(), json.dumps(event).encode())])
+    async with busy_floor(tmp_path) as started:
+        yield started
 
 
 async def until(ask: Callable[[], Any], what: str, run: StreamRun) -> Any:
@@ -66,19 +44,12 @@ async def until(ask: Callable[[], Any], what: str, run: StreamRun) -> Any:
 
 async def told(run: StreamRun) -> list[Alert | None]:
     """Everything that was ever written to `cti.alerts`."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=run.bootstrap, fetch_max_wait_ms=20)
-    await consumer.start()
-    try:
-        partition = TopicPartition("cti.alerts", 0)
-        consumer.assign([partition])
-        await consumer.seek_to_beginning(partition)
-        found: list[Alert | None] = []
-        for _ in range(20):
-            batches = await consumer.getmany(timeout_ms=50)
-            found += [r.value and decode_alert(r.value) for records in batches.values() for r in records]
-        return found
-    finally:
-        await consumer.stop()
+
+    def read() -> list[Alert | None]:
+        with reading(run.bootstrap, [TopicPartition("cti.alerts", 0)]) as consumer:
+            return [record.value and decode_alert(record.value) for record in until_the_end(consumer)]
+
+    return await asyncio.to_thread(read)
 
 
 async def test_an_alert_fires_is_taken_in_hand_and_ends(run: StreamRun) -> None:
@@ -187,7 +158,9 @@ async def test_an_applied_configuration_is_followed_without_a_restart(run: Strea
         await run.until(lambda: "evaluating 1 rules" in worker.log_text(), "the rules are evaluated")
         await tell(run, "visit.queued", "c1")
         changed = tmp_path / "changed.yaml"
-        changed.write_text(CONFIG.replace("value: 2", "value: 1").replace("{channel: voice}", "{name: Verkauf}"))
+        changed.write_text(
+            CONFIG.replace("value: 2", "value: 1").replace("sales: {channel: voice}", "sales: {name: Verkauf}")
+        )
         command = [sys.executable, "-m", "service.main", "config", "apply", str(changed), "--who", "ann"]
         done = await asyncio.to_thread(
             subprocess.run,

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from service.embedded import EmbeddedBroker
 from service.processes import Child
+from tests.support.busy_floor import CONFIG, busy_floor, tell
 from tests.support.http_receiver import HttpReceiver
 from tests.support.stream_run import StreamRun
 
-CONFIG = """
-queues: {sales: {channel: voice}, service: {channel: voice}}
-default_rules: false
-rules:
-  - id: busy
-    severity: page
-    scopes: {kind: queue}
-    when: {kpi: waiting, op: ">=", value: 2, clear: 1}
-    for: 1s
-    keep_firing_for: 1s
+NOTIFY = """
 notify:
   webhooks: [{name: desk, url: URL, secret_file: SECRET}]
 """
@@ -38,12 +27,11 @@ async def desk() -> AsyncIterator[HttpReceiver]:
 
 @pytest.fixture
 async def run(tmp_path: Path, desk: HttpReceiver) -> AsyncIterator[StreamRun]:
-    secret, config = tmp_path / "secret", tmp_path / "floor.yaml"
+    secret = tmp_path / "secret"
     secret.write_text("s3cret", "utf-8")
-    config.write_text(CONFIG.replace("URL", desk.url).replace("SECRET", str(secret)), "utf-8")
-    with EmbeddedBroker() as broker:
-        async with StreamRun(broker.bootstrap, config, tmp_path, embedded=True) as started:
-            yield started
+    told_by = NOTIFY.replace("URL", desk.url).replace("SECRET", str(secret))
+    async with busy_floor(tmp_path, CONFIG + told_by) as started:
+        yield started
 
 
 async def two_wait(run: StreamRun, queue: str) -> None:
@@ -58,11 +46,7 @@ async def all_answered(run: StreamRun, queue: str) -> None:
 
 async def send(run: StreamRun, kind: str, queue: str, **fields: str) -> None:
     for contact in (f"{queue}-1", f"{queue}-2"):
-        event = {
-            "event_id": f"{kind}-{contact}", "type": kind, "occurred_at_ms": int(time.time() * 1000), "source": "pbx",
-            "contact_id": contact, "visit_id": contact, "queue_id": queue, **fields,
-        }  # fmt: skip
-        await run.send([(contact.encode(), json.dumps(event).encode())])
+        await tell(run, kind, contact, queue, **fields)
 
 
 def told(desk: HttpReceiver) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 
@@ -125,10 +126,9 @@ class Sent:
 
 
 async def ack(app: FastAPI, fingerprint: str, body: dict[str, Any] | None = None) -> httpx.Response:
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-        said = {"who": "ann", "note": "called two in"} if body is None else body
-        return await client.post(f"/v1/alerts/{fingerprint}/ack", json=said)
+    said = orjson.dumps({"who": "ann", "note": "called two in"} if body is None else body)
+    headers = {"Content-Type": "application/json"}
+    return await ask(app, f"/v1/alerts/{fingerprint}/ack", method="POST", headers=headers, content=said)
 
 
 async def test_taking_an_alert_in_hand_is_an_event_with_who_and_note() -> None:
