@@ -16,9 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from service.embedded import EmbeddedBroker, free_port
+from service.topic_reading import reading, until_the_end
 from service.topics import TOPICS, Topic, create_topics
 from tests.support import failing_worker
 from tests.support.stream_run import EVENTS, ROOT, Record, StreamRun
@@ -26,6 +27,10 @@ from tests.support.stream_run import EVENTS, ROOT, Record, StreamRun
 pytestmark = pytest.mark.embedded
 
 NATIVE = "native.calls"
+AGENT = "1001"
+TOLD = ("/v1/queues", "/v1/queues/sales/visits", "/v1/sources", f"/v1/agents/{AGENT}", "/metrics")
+"""Paths that must have something to say."""
+
 T0_MS = 1_777_881_630_000
 CONFIG = f"""
 queues: {{sales: {{}}}}
@@ -101,6 +106,7 @@ def events_of(numbers: Numbers, first: int) -> list[Record]:
         (b"c%d" % (first + 1), event("visit.queued", first + 1, customer_ref=numbers.plant("split"))),
         (None, event("visit.queued", first + 2, customer_ref=numbers.plant())),
         (b"elsewhere", event("contact.started", first + 3, customer_ref=numbers.plant())),
+        (AGENT.encode(), event("agent.state_changed", first, agent_id=AGENT, state="ready", phone=numbers.plant())),
         (b"bad", event("visit.teleported", first, customer_ref=numbers.plant())),
         (numbers.plant().encode(), b'{"caller": "%b", ' % numbers.plant("split").encode()),
         (b"x", event("visit.queued", first + 4, customer_ref=[numbers.plant()])),
@@ -148,29 +154,33 @@ async def ingest(run: StreamRun, file: Path, format_name: str, *options: str) ->
 
 async def everything(run: StreamRun) -> dict[Place, bytes]:
     """Keys, values and headers of every record of every topic."""
-    found: dict[Place, bytes] = {}
-    async with AIOKafkaConsumer(bootstrap_servers=run.bootstrap, fetch_max_wait_ms=50) as consumer:
-        topics = {topic.name: topic.partitions or run.partitions for topic in TOPICS} | {NATIVE: run.partitions}
-        consumer.assign([TopicPartition(topic, number) for topic, count in topics.items() for number in range(count)])
-        await consumer.seek_to_beginning()
-        while taken := await consumer.getmany(timeout_ms=1000):
-            for tp, records in taken.items():
-                for record in records:
-                    headers = b"".join(name.encode() + b"=" + value for name, value in record.headers)
-                    raw = b"\0".join((record.key or b"", record.value or b"", headers))
-                    found[tp.topic, tp.partition, record.offset] = raw
-    return found
+    topics = {topic.name: topic.partitions or run.partitions for topic in TOPICS} | {NATIVE: run.partitions}
+    partitions = [TopicPartition(topic, number) for topic, count in topics.items() for number in range(count)]
+
+    def read() -> dict[Place, bytes]:
+        found: dict[Place, bytes] = {}
+        with reading(run.bootstrap, partitions) as consumer:
+            for record in until_the_end(consumer):
+                headers = b"".join(name.encode() + b"=" + value for name, value in record.headers)
+                raw = b"\0".join((record.key or b"", record.value or b"", headers))
+                found[record.topic, record.partition, record.offset] = raw
+        return found
+
+    return await asyncio.to_thread(read)
 
 
 async def answers(url: str) -> dict[str, bytes]:
-    """What every path of the API says, with `sales` for any id."""
+    """What every path of the API says, with the agent's id for agents and `sales` for any other."""
     async with httpx.AsyncClient(base_url=url, timeout=20) as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
         names = [path for path, ways in paths.items() if "get" in ways and path != "/v1/stream"]
         plain = ["/v1/scopes/class/vip", "/v1/queues/sales/visits?limit=100", "/metrics"]
         for name in names:
-            plain.append("/".join("sales" if part.startswith("{") else part for part in name.split("/")))
-        return {path: (await client.get(path)).content for path in plain}
+            id_ = AGENT if name.startswith("/v1/agents/") else "sales"
+            plain.append("/".join(id_ if part.startswith("{") else part for part in name.split("/")))
+        found = {path: await client.get(path) for path in plain}
+        assert {path: found[path].status_code for path in TOLD} == dict.fromkeys(TOLD, 200)
+        return {path: answer.content for path, answer in found.items()}
 
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["hashed", "dropped"])
