@@ -64,26 +64,24 @@ class CrashRun:
         self.rng = random.Random(name)
         self._events, self._folder = events, folder
         self._load = Load(run, events, per_second=per_second)
+        self._settled = asyncio.Event()
 
     async def through(self, faults: Callable[[], Awaitable[None]]) -> Row:
         """Start a worker and the load, inject the faults, let everything settle and compare with `report`."""
         address = self.run.start_api()
         self.workers.append(self.run.start_worker())
         await self.run.until_ready(self.workers)
-        tasks = [asyncio.create_task(job) for job in (self._load.watch(), self._scrape(address), self._load.send())]
+        scraping = asyncio.create_task(self._scrape(address))
         try:
-            await self.moves()
-            await faults()
-            assert not tasks[-1].done(), "the load has to outlast the faults"
-            self._load.hurry.set()
-            await asyncio.gather(*tasks)
+            await self._loaded(faults)
+            await self.revive()
+            if not self.workers:
+                self.workers.append(self.run.start_worker())
+            await self.run.settle(SETTLE_S)
+            self._settled.set()
+            await scraping
         finally:
-            for task in tasks:
-                task.cancel()
-        await self.revive()
-        if not self.workers:
-            self.workers.append(self.run.start_worker())
-        await self.run.settle(SETTLE_S)
+            scraping.cancel()
         source = recording(self._events, self._folder)
         wrong = [line for way in ("outcome", "arrival") for line in await self.run.differences(source, way)]
         row = self.row
@@ -94,6 +92,19 @@ class CrashRun:
         assert row.scrapes > 0
         assert row.applied >= row.sent == len(self._events)
         return row
+
+    async def _loaded(self, faults: Callable[[], Awaitable[None]]) -> None:
+        """Inject the faults under load, and return when all of it is sent."""
+        tasks = [asyncio.create_task(job) for job in (self._load.watch(), self._load.send())]
+        try:
+            await self.moves()
+            await faults()
+            assert not tasks[-1].done(), "the load has to outlast the faults"
+            self._load.hurry.set()
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     def fault(self) -> None:
         """Note that one is injected now."""
@@ -152,20 +163,22 @@ class CrashRun:
         await self.moves()
 
     async def _scrape(self, address: str) -> None:
-        """Note every exported counter that falls."""
+        """Note every exported counter that falls, until everything has settled."""
         highest: dict[str, float] = {}
         async with httpx.AsyncClient(timeout=10) as client:
-            while not self._load.hurry.is_set():
+            while not self._settled.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._settled.wait(), SCRAPE_S)
                 with suppress(httpx.TransportError):
                     answer = await client.get(f"{address}/metrics")
                     if answer.status_code == 200:
                         self._compare(answer.text, highest)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._load.hurry.wait(), SCRAPE_S)
 
     def _compare(self, text: str, highest: dict[str, float]) -> None:
+        found = COUNTER.findall(text)
+        assert found, text[:2000]
         self.row.scrapes += 1
-        for series, value in COUNTER.findall(text):
+        for series, value in found:
             if float(value) < highest.get(series, 0.0):
                 self.row.fallen.append(f"{series}: {value} after {highest[series]}")
             highest[series] = float(value)
