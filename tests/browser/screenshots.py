@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from service.embedded import free_port
+from service.embedded import dying_with_parent, free_port
+from tests.browser.conftest import CHROMIUM
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "docs" / "images"
@@ -35,15 +38,15 @@ def take(page: Page, address: str) -> None:
 
 def main() -> None:
     """Run the demo for the pictures alone."""
+    if CHROMIUM is None:
+        sys.exit("chromium is not installed (Debian: apt-get install chromium)")
     port = free_port()
     command = [sys.executable, "-m", "service.main", "demo", "--port", str(port)]
-    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    demo = subprocess.Popen(dying_with_parent(command), cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
-        transport = httpx.HTTPTransport(retries=READY_S)
-        with httpx.Client(transport=transport, timeout=READY_S) as client, sync_playwright() as playwright:
-            while client.get(f"http://127.0.0.1:{port}/readyz").status_code != 200 and demo.poll() is None:
-                demo_ended(demo)
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        until_ready(demo, f"http://127.0.0.1:{port}/readyz")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             take(browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB"), f"http://127.0.0.1:{port}/")
             browser.close()
     finally:
@@ -51,12 +54,22 @@ def main() -> None:
         demo.wait(30)
 
 
-def demo_ended(demo: subprocess.Popen[bytes], within_s: float = 0.5) -> None:
-    """Give the demo a moment."""
+def until_ready(demo: subprocess.Popen[bytes], address: str) -> None:
+    """Wait until the demo answers there; exit with a sentence if it ends, or is not ready in time."""
+    deadline = time.monotonic() + READY_S
+    while not ready(address):
+        if time.monotonic() > deadline:
+            sys.exit(f"the demo is not ready after {READY_S} s")
+        with suppress(subprocess.TimeoutExpired):
+            sys.exit(f"the demo ended with {demo.wait(0.5)}")
+
+
+def ready(address: str) -> bool:
+    """Whether the demo says so."""
     try:
-        demo.wait(within_s)
-    except subprocess.TimeoutExpired:
-        return
+        return httpx.get(address, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 if __name__ == "__main__":
