@@ -27,7 +27,7 @@ from tests.unit.api.floors import Centre
 TROUBLES: Final = ("surge", "outage", "campaign", "snowball", "feed-loss")
 TICK_MS: Final = 15_000
 OPEN: Final = {"start_ms": MONDAY_MS + 450 * MINUTE_MS, "duration_ms": 780 * MINUTE_MS}
-"""From half past seven to half past eight: the night has nothing to say."""
+"""From 7:30 to 20:30: the night has nothing to say."""
 
 AFTER_MS: Final = 20 * MINUTE_MS
 """A trouble's queues still feel it for so long: an alert then is no false one."""

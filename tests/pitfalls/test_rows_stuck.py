@@ -133,6 +133,12 @@ def test_row_18_a_heartbeat_never_opens_a_session_again() -> None:
     [
         pytest.param([event("visit.answered", 40, agent_id="1001", wait_ms=5_000)], 0, 0, id="an answer unqueued"),
         pytest.param([event("leg.ended", 40)], 1, 0, id="an end without a start"),
+        pytest.param(
+            [event("visit.answered", 40, agent_id="1001", wait_ms=5_000), event("leg.ended", 100)],
+            1,
+            60,
+            id="an answer unqueued, and its end",
+        ),
     ],
 )
 def test_what_begins_in_the_middle_is_counted_right_and_as_unmatched(

@@ -132,7 +132,7 @@ class Day:
         policy = self.policy
         steps = [m for m in moments if m < DAY_END]
         same = {m for m in steps if self.label(m) == self.label(minute)}
-        first = last = minute
+        first = minute
         for m in reversed([m for m in steps if m < minute]):
             if m not in same:
                 break

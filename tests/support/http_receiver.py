@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One request: when (monotonic seconds), what it said, and how it was answered (0: not at all)."""
+    """One request: what it said, and how it was answered (0: not at all)."""
 
-    at: float
     path: str
     headers: dict[str, str]
     body: bytes
@@ -134,7 +132,7 @@ class HttpReceiver:
             response = await self.behave(request)
             status = response.status
         finally:
-            self.heard.append(Heard(time.monotonic(), request.path, dict(request.headers), body, status))
+            self.heard.append(Heard(request.path, dict(request.headers), body, status))
             async with self._changed:
                 self._changed.notify_all()
         return response
