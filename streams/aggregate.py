@@ -88,20 +88,22 @@ class Aggregate:
             wholesome = [index for index in wholesome if index not in poison]
             facts.offsets = [facts.offsets[index] for index in wholesome]
             facts.facts = [facts.facts[index] for index in wholesome]
-        if facts.newest_ms:  # what follows from other facts does not say
+        if facts.partition >= 0:  # what follows from other facts does not say how far the floor has come
             writer.pace(int(time.time() * 1000) - facts.newest_ms)
-        index = 0
-        while index < len(facts.facts):
+        index, end = 0, len(facts.facts)
+        while True:
             before = store.pending_keys()
             try:
                 index = store.apply_some(facts, index, PART_KEYS)
             except FactFailed as failed:
                 raise self._poisoned(tp, record, facts, wholesome, failed) from failed.__cause__
-            if index == len(facts.facts):
+            if index == end:
                 store.pass_over(record.offset + 1)
             sent = [*send_closed(self._producer, store), *self._send_following(tp, record, store)]
             writer.add(None, sent, store.pending_keys() - before)
             await writer.ready()
+            if index == end:
+                return
 
     def _send_following(self, tp: TP, record: RawRecord, store: AggregateStore) -> list[Future[Any]]:
         """Send the facts that follow from those of the record which were just applied."""
@@ -111,7 +113,7 @@ class Aggregate:
         router = FactRouter(following_partition(tp.partition), self._partitions)
         for index, fact in following:
             router.add(following_offset(record.offset, index), [fact])
-        return router.send(self._producer, 0)
+        return router.send(self._producer, store.reached_ms)
 
     def _unreadable(self, tp: TP, record: RawRecord, error: Exception) -> list[Future[Any]]:
         if record.offset < self._quarantine.told(tp):

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
-from service.domain.facts import AnyFact, FactBatch, encode_batch
+from service.domain.facts import AnyFact, FactBatch, Reached, encode_batch
+from service.domain.returns import told_of
 from streams.producer import BatchProducer
 
 FACTS = "cti.facts"
@@ -38,20 +39,28 @@ class FactRouter:
 
     def add(self, offset: int, facts: Iterable[AnyFact]) -> None:
         """Take the facts that the record at `offset` gave."""
+        targets, batches = self._target, self._batches
         for fact in facts:
-            scope = fact.scope
-            target = self._target.get(scope)
-            if target is None:
-                target = self._target[scope] = partition_of(scope, self._partitions)
-            batch = self._batches.get(target)
-            if batch is None:
-                batch = self._batches[target] = FactBatch(self._source, 0, [], [])
+            batch = batches.get(targets.get(fact.scope, -1)) or self._batch_for(fact.scope)
             batch.offsets.append(offset)
             batch.facts.append(fact)
+            if type(fact) is Reached:
+                for scope in told_of(fact.queue_id, fact.customer_class):
+                    self._batch_for(scope).awaits = True
+
+    def _batch_for(self, scope: str) -> FactBatch:
+        target = self._target.get(scope)
+        if target is None:
+            target = self._target[scope] = partition_of(scope, self._partitions)
+        batch = self._batches.get(target)
+        if batch is None:
+            batch = self._batches[target] = FactBatch(self._source, 0, [], [])
+        return batch
 
     def send(self, producer: BatchProducer, newest_ms: int) -> list[Future[Any]]:
         """Send what was added, one record a target, and begin anew; event time has come to `newest_ms`.
 
+        A queue's partition hears of it when a customer's contact there is yet to be judged where the customer is kept.
         Raises Unencodable, before anything is sent.
         """
         encoded = [(to, self._encode(batch, newest_ms)) for to, batch in self._batches.items()]

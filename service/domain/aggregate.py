@@ -98,11 +98,10 @@ class AggregateStore(SettledFeed):
         while skipped < len(batch.offsets) and batch.offsets[skipped] <= self.mark.applied.get(batch.partition, -1):
             skipped += 1
         index = skipped
-        while index < len(batch.facts):
+        while True:
             index = self.apply_some(batch, index)
-        self._move_on(batch.partition, batch.newest_ms)
-        self._marked = True
-        return skipped
+            if index == len(batch.facts):
+                return skipped
 
     def apply_some(self, batch: FactBatch, start: int, most_keys: int = 1 << 60) -> int:
         """Apply facts from `start` on, until `most_keys` more keys are to be written; returns where to go on.
@@ -110,6 +109,8 @@ class AggregateStore(SettledFeed):
         It stops only between two events, since a mark can say no less. Facts that are in already are passed over.
         Raises FactFailed; the state is half changed then, and the store must be given up.
         """
+        if batch.awaits:
+            self._expect_following()
         offsets, end = batch.offsets, len(batch.facts)
         applied = self.mark.applied.get(batch.partition, -1)
         limit = self.pending_keys() + most_keys

@@ -6,12 +6,11 @@ The lowest of three layers; above it are `StateFeed` (state_feed.py) and `Aggreg
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgspec import Struct, field
-
 from service.domain import state_keys as keys
 from service.domain.admission import Admission
 from service.domain.calendar import Calendars
-from service.domain.facts import SourceSeen
+from service.domain.facts import SourceSeen, following_partition
+from service.domain.mark import Mark
 from service.domain.scopes import AgentScope, Interval, QueueScope, Scope, Scopes
 from service.domain.settings import Floor
 from service.domain.steps import NOT_NOTED, STRETCH_BUCKET_MS
@@ -27,23 +26,9 @@ SLOW_INTERVALS_KEPT_MS: Final = 15 * 86_400_000
 
 PLANS_KEPT_MS: Final = 48 * 3_600_000
 STRETCHES_KEPT_MS: Final = 26 * 3_600_000
-SKEW_KEPT_MS: Final = 9 * 86_400_000
-"""How far behind the fastest source partition the slowest may be before its facts find their intervals gone."""
 NEVER_MS: Final = 1 << 60
 FOUND_LIMIT: Final = 500
 MINUTE_MS: Final = 60_000
-
-
-class Mark(Struct, array_like=True, gc=False):
-    """Up to where this partition has come: the next offset of `cti.facts`, and per source partition the last source
-    offset
-    applied and how far event time has come there.
-    """
-
-    schema: int = keys.SCHEMA
-    next_offset: int = 0
-    applied: dict[int, int] = field(default_factory=dict)
-    newest_ms: dict[int, int] = field(default_factory=dict)
 
 
 class _Known(dict[str, Any]):
@@ -80,7 +65,7 @@ class Buckets:
         self.calendars = Calendars(floor)
         self.mark = Mark()
         self._partition, self._partitions = partition, partitions
-        self._reached_ms = 0
+        self._reached_ms = self._followed_ms = 0
         self._live = live
         self._from_ms, self._to_ms = from_ms, NEVER_MS if to_ms is None else to_ms
         self._known = _Known(self._learn)
@@ -98,20 +83,37 @@ class Buckets:
         self._warm: list[Scope] = []
 
     def _move_on(self, source: int, newest_ms: int) -> None:
-        """Event time has come this far in a source partition; what all have passed by long enough may expire.
-
-        Catching up on a backlog, partitions differ by days of event time. One that never speaks must not hold up the
-        rest.
+        """Event time has come this far in a source partition, or where facts follow from; what all have passed by long
+        enough may expire.
         """
-        newest = self.mark.newest_ms
-        if source >= 0 and newest_ms > newest.get(source, 0):
-            newest[source] = newest_ms
-            slowest_ms = min(newest.values()) if len(newest) == self._partitions else 0
-            self._reached_ms = max(slowest_ms, max(newest.values()) - SKEW_KEPT_MS)
+        if source < 0:
+            self.mark.expect_following(self._partitions)
+            source, told = following_partition(source), self.mark.followed_ms
+        else:
+            told = self.mark.newest_ms
+        if newest_ms > told.get(source, 0):
+            told[source] = newest_ms
+            self._reach()
+
+    def _reach(self) -> None:
+        """Work out what the mark allows to expire."""
+        self._reached_ms = self.mark.reached_ms(self._partitions)
+        self._followed_ms = self.mark.followed_by_all_ms(self._partitions)
+
+    @property
+    def reached_ms(self) -> int:
+        """How far event time has come in all source partitions, or in the fastest but for the days kept for others."""
+        return self._reached_ms
+
+    def _expect_following(self) -> None:
+        """Facts that follow from other partitions' are on their way to queues kept here."""
+        if not self.mark.followed_ms:
+            self.mark.expect_following(self._partitions)
+            self._reach()
 
     def _horizon_ms(self, scope: Scope, kept_ms: int) -> int:
         """What lies before this is not kept."""
-        return min(scope.newest_ms, self._reached_ms) - kept_ms
+        return min(scope.newest_ms, self._reached_ms if scope.is_agent else self._followed_ms) - kept_ms
 
     def _learn(self, scope: str) -> Any:
         """The queue, class or agent of that name, with its calendar. Raises ScopeLimitReached."""

@@ -236,18 +236,19 @@ class FactBatch(Struct, array_like=True, gc=False):
     each.
 
     What AGGREGATE says itself has the negative `partition` of `following_partition` and offsets of its own
-    (`following_offset`). `newest_ms` says how far event time has come in the source partition; 0 in what
-    AGGREGATE says, which tells nothing of that.
+    (`following_offset`). `newest_ms` says how far event time has come in the source partition. `awaits`: facts about
+    queues of the target are to follow from what was said to other partitions.
     """
 
     partition: int
     newest_ms: int
     offsets: list[int]
     facts: list[Union[AnyFact]]  # noqa: UP007
+    awaits: bool = False
 
 
 def following_partition(partition: int) -> int:
-    """What stands for the source partition in facts that AGGREGATE says of that partition of `cti.facts`."""
+    """What stands for the source partition in facts that AGGREGATE says of that partition of `cti.facts`; and back."""
     return -1 - partition
 
 

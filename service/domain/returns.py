@@ -96,10 +96,15 @@ def _place(begun: Begun) -> tuple[int, str]:
 def _returned(begun: Begun, standing: tuple[bool, bool], sign: int) -> list[Returned]:
     """What to say to the contact's queue, and to the class in it."""
     at_ms, _, queue_id, customer_class = begun
+    return [Returned(scope, at_ms, at_ms, sign, *standing) for scope in told_of(queue_id, customer_class)]
+
+
+def told_of(queue_id: str, customer_class: str | None) -> list[str]:
+    """The scopes that are told what a contact means which entered that queue: it, and the customer's class in it."""
     scopes = [f"queue:{queue_id}"]
     if customer_class is not None:
         scopes.append(class_scope(customer_class, queue_id))
-    return [Returned(scope, at_ms, at_ms, sign, *standing) for scope in scopes]
+    return scopes
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from service.domain import state_keys as keys
-from service.domain.buckets import Buckets, Mark
+from service.domain.buckets import Buckets
+from service.domain.mark import Mark
 from service.domain.returns import ReturningCustomers
 from service.domain.scopes import Interval, QueueScope, Scope, Waiting, bucket_scope, waiting_bucket
 from service.domain.settings import Floor
@@ -57,9 +58,7 @@ class StateFeed(Buckets):
         for key, value in records:
             if key == MARK_KEY and value is not None:
                 self.mark = _decode_mark(value)
-                for source, newest_ms in list(self.mark.newest_ms.items()):
-                    self.mark.newest_ms[source] = newest_ms - 1
-                    self._move_on(source, newest_ms)
+                self._reach()
                 if self.mark.schema != keys.SCHEMA:
                     raise ValueError(keys.other_schema(self.mark.schema))
             elif key.startswith(_CUSTOMER):

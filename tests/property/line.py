@@ -8,11 +8,13 @@ from service.domain.errors import InvalidEvent
 from service.domain.facts import (
     AnyFact,
     FactBatch,
+    Reached,
     decode_batch,
     encode_batch,
     following_offset,
     following_partition,
 )
+from service.domain.returns import told_of
 from service.domain.settings import Floor
 from service.floor_state import FloorState
 from tests.oracle.intake import Arrival
@@ -69,10 +71,13 @@ class Line:
         for seen in store.source_facts():
             fact = msgspec.structs.replace(seen, partition=number)
             targets[partition_of(fact.scope)].append((store.mark.next_offset - 1, fact))
+        reached = [fact for found in targets for _, fact in found if isinstance(fact, Reached)]
+        awaiting = {partition_of(told) for fact in reached for told in told_of(fact.queue_id, fact.customer_class)}
         for target, found in enumerate(targets):
-            if found:
+            if found or target in awaiting:
                 offsets, facts = [offset for offset, _ in found], [fact for _, fact in found]
-                self.facts[target].append(encode_batch(FactBatch(number, store.newest_ms(), offsets, facts)))
+                batch = FactBatch(number, store.newest_ms(), offsets, facts, target in awaiting)
+                self.facts[target].append(encode_batch(batch))
         if crash:
             self.correlates[number] = self._correlate(number)
         else:
@@ -98,7 +103,8 @@ class Line:
         """Send the facts that follow from a record of facts, one record a target."""
         batches: dict[int, FactBatch] = {}
         for index, fact in store.take_following():
-            batch = batches.setdefault(partition_of(fact.scope), FactBatch(following_partition(number), 0, [], []))
+            said = FactBatch(following_partition(number), store.reached_ms, [], [])
+            batch = batches.setdefault(partition_of(fact.scope), said)
             batch.offsets.append(following_offset(offset, index))
             batch.facts.append(fact)
         for target, batch in batches.items():

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from service.domain.buckets import Mark
 from service.domain.correlate import CorrelateMark
+from service.domain.mark import Mark
 from service.domain.scopes import Interval, Scopes
 from service.domain.state_feed import MARK_KEY, ClosedInterval
 
@@ -72,7 +72,8 @@ class FeedTail:
     async def until_applied(self, records: int, check: Callable[[], None], timeout_s: float) -> None:
         """Return when `records` records of `cti.events` are in the state, and everything written for them was read.
 
-        The worker's own marks tell: contacts cover all events, then the state covers all facts. `check` is called now
+        The worker's own marks tell: contacts cover all events, then the state covers all facts, and what AGGREGATE
+        said itself before that. `check` is called now
         and then to look after the processes. Raises TimeoutError.
         """
         deadline = time.monotonic() + timeout_s
@@ -80,6 +81,7 @@ class FeedTail:
             ("events arrive", (EVENTS,), lambda: self._end_sum(EVENTS) >= records),
             ("events become facts", (EVENTS,), lambda: self._covered(CONTACTS, EVENTS)),
             ("facts become state", (FACTS,), lambda: self._covered(STATE, FACTS)),
+            ("facts that follow become state", (FACTS,), lambda: self._covered(STATE, FACTS)),
             ("what was written is read", (STATE, INTERVALS, DEAD_LETTERS), lambda: True),
         ]
         for what, fresh, holds in steps:

@@ -1,4 +1,4 @@
-"""Facts on their way to their partitions: what cannot be encoded names the record it came from."""
+"""Facts on their way: queues hear that facts about their customers are to follow, what cannot be encoded is named."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from service.domain.facts import Forecast, decode_batch
-from streams.router import FactRouter, Unencodable
+from service.domain.facts import FactBatch, Forecast, Reached, decode_batch
+from service.domain.state_keys import class_scope
+from streams.router import FactRouter, Unencodable, partition_of
 
 RIGHT = Forecast("queue:a", 1, 2, (1, 1, "e1"), 5.0, 60_000, None)
 HUGE = Forecast("queue:a", 1, 10**25, (1, 1, "e2"), 5.0, 60_000, None)
@@ -19,9 +20,11 @@ class Sink:
 
     def __init__(self) -> None:
         self.values: list[bytes] = []
+        self.batches: dict[int, FactBatch] = {}
 
     def send_facts(self, topic: str, partition: int, value: bytes) -> asyncio.Future[Any]:
         self.values.append(value)
+        self.batches[partition] = decode_batch(value)
         return asyncio.get_running_loop().create_future()
 
 
@@ -43,3 +46,15 @@ async def test_facts_are_sent_once() -> None:
     (value,) = sink.values
     assert (decode_batch(value).newest_ms, decode_batch(value).offsets) == (9, [6])
     assert router.send(sink, 9) == []  # type: ignore[arg-type]
+
+
+async def test_a_customers_queue_and_class_hear_that_facts_are_to_follow() -> None:
+    router, sink, partitions = FactRouter(3, 64), Sink(), 64
+    reached = Reached("customer:h:ann", 5, 5, 1, "c1", "sales", "vip")
+    router.add(7, [reached])
+    router.send(sink, 99)  # type: ignore[arg-type]
+    assert sink.batches == {
+        partition_of("customer:h:ann", partitions): FactBatch(3, 99, [7], [reached]),
+        partition_of("queue:sales", partitions): FactBatch(3, 99, [], [], awaits=True),
+        partition_of(class_scope("vip", "sales"), partitions): FactBatch(3, 99, [], [], awaits=True),
+    }

@@ -210,8 +210,8 @@ async def test_what_follows_from_other_facts_does_not_slow_a_floor_that_is_up_to
     writer, store = Writer(app, TP("cti.state", 0), StillStore()), AggregateStore(Floor())
     stage = Aggregate(app, nothing, 2, nothing)
     tomorrow_ms, intervals = time.time_ns() // 1_000_000 + 86_400_000, []
-    for offset, newest_ms in enumerate([tomorrow_ms, 0, 1, 0]):
-        record: Any = SimpleNamespace(offset=offset, value=encode_batch(FactBatch(1, newest_ms, [], [])))
+    for offset, (source, newest_ms) in enumerate([(1, tomorrow_ms), (-1, 0), (1, 1), (-1, tomorrow_ms)]):
+        record: Any = SimpleNamespace(offset=offset, value=encode_batch(FactBatch(source, newest_ms, [], [])))
         await stage._apply(TP("cti.facts", 0), record, store, writer)
         intervals.append(writer.flush_interval_seconds)
-    assert intervals == [0.05, 0.05, 0.5, 0.5], "only what says how far event time has come changes the pace"
+    assert intervals == [0.05, 0.05, 0.5, 0.5], "only what comes from the source changes the pace"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from service.domain import state_keys as keys
-from service.domain.buckets import Mark
+from service.domain.mark import Mark
 from service.domain.state_feed import MARK_KEY
 from service.domain.totals import Totals, total_of
 from service.domain.view import WINDOWS, FloorView, distinct_staff, staff_by_queue

@@ -1,15 +1,20 @@
 """Customers who come again: which contacts have returned, which were followed, in which queue that counts."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
-from service.domain.facts import FactBatch, Reached
+from service.domain.facts import FactBatch, Reached, Refused, following_partition
 from service.domain.returns import CONTACTS_KEPT, CORRECTED_MS, CustomerScope, ReturningCustomers
 from service.domain.settings import Floor
 from service.domain.totals import total_of
-from tests.unit.domain.build import NEVER_LATE_MS, aggregate, event, scope_totals
+from tests.oracle.intake import Arrival
+from tests.property.line import Line
+from tests.property.logs import PARTITIONS
+from tests.unit.domain.build import NEVER_LATE_MS, T0, aggregate, event, scope_totals
 
 HOUR_S = 3_600
 HOUR_MS = 3_600_000
@@ -134,3 +139,48 @@ def test_any_order_and_any_taking_back_gives_what_the_sorted_contacts_give(begun
     left = sorted(at_ms for at_ms, _ in set(told) - taken_back)
     close = sum(after - before <= WINDOW_MS for before, after in zip(left, left[1:], strict=False))
     assert sums == [len(left), close, close]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_of_a_backlog_of_days_every_contact_is_judged_though_its_customer_is_kept_elsewhere(order, restarted):
+    """The partition with the queue has taken in all days before the one with the customer takes in the first."""
+    line, hours = Line(Floor()), 5 * 24
+    for number in range(hours):
+        told = {
+            "type": "visit.queued", "event_id": f"e{number}", "source": "acd", "contact_id": f"c{number}",
+            "visit_id": f"c{number}/1", "queue_id": "sales", "customer_ref": f"h:{number % 60}",
+            "occurred_at_ms": T0 + number * HOUR_MS,
+        }  # fmt: skip
+        line.arrive(Arrival(number % PARTITIONS, T0 + number * HOUR_MS, told))
+    for number in [*range(PARTITIONS)] * 10:
+        line.correlate(number, 6)
+    for number in order:
+        line.aggregate(number, hours)
+        if restarted:
+            line.restart()
+    line.catch_up()
+    queue = line.reader.queue("sales")
+    assert queue is not None
+    assert (queue.live.lifetime.offered, queue.live.lifetime.identified) == (hours, hours)
+    assert "late" not in {finding for seen in line.reader.scopes.sources.values() for finding in seen.counts}
+
+
+def test_queues_intervals_expire_once_facts_that_follow_have_come_as_far():
+    hours = 24 * 12
+    store, refusal = AggregateStore(Floor()), Refused("queue:sales", T0, T0, 1, "v", None)
+    store.apply_batch(FactBatch(0, T0, [0], [refusal], awaits=True))
+    store.apply_batch(FactBatch(0, T0 + 72 * HOUR_MS, [1], [later(refusal, 72)]))
+    store.apply_batch(FactBatch(0, T0 + 73 * HOUR_MS, [2], [later(refusal, 73)]))
+    assert T0 in store.scopes.queues["queue:sales"].intervals
+    store.apply_batch(FactBatch(following_partition(0), T0 + 73 * HOUR_MS, [0], [later(refusal, 74)]))
+    store.apply_batch(FactBatch(0, T0 + 75 * HOUR_MS, [3], [later(refusal, 75)]))
+    assert T0 not in store.scopes.queues["queue:sales"].intervals
+    store.apply_batch(FactBatch(0, T0 + hours * HOUR_MS, [4], [later(refusal, hours)]))
+    store.apply_batch(FactBatch(0, T0 + hours * HOUR_MS, [5], [later(refusal, hours + 1)]))
+    kept = store.scopes.queues["queue:sales"].intervals
+    assert T0 + 72 * HOUR_MS in kept  # nobody has spoken since: what was seen last is kept for days
+
+
+def later(fact: Refused, hours: int) -> Refused:
+    return structs.replace(fact, at_ms=fact.at_ms + hours * HOUR_MS, arrival_ms=fact.at_ms + hours * HOUR_MS)
