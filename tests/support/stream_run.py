@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +22,7 @@ from aiokafka import AIOKafkaProducer
 
 from service.config import load_config
 from service.embedded import free_port
+from service.main import main
 from service.processes import Child, Processes
 from service.topics import create_topics
 from tests.support.feed_tail import FeedTail
@@ -55,12 +58,12 @@ class Source:
 
 
 def run_report(source: Source, attribution: str = "outcome") -> Report:
-    """What `floorwalker report` says of the recording."""
-    command = [sys.executable, "-m", "service.main", "report", *source.arguments, "--json"]
-    command += ["--attribution", attribution]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    report: Report = json.loads(done.stdout)
+    """What `floorwalker report` says of the recording; in this process, which has imported everything already."""
+    out, errors = io.BytesIO(), io.StringIO()
+    with redirect_stdout(io.TextIOWrapper(out)), redirect_stderr(errors):
+        code = main(["report", *source.arguments, "--json", "--attribution", attribution])
+        assert code == 0 and not errors.getvalue(), errors.getvalue()
+        report: Report = json.loads(out.getvalue())
     return report
 
 
@@ -83,6 +86,7 @@ class StreamRun:
         self.feed = FeedTail(bootstrap)
         self._api: str | None = None
         self._processes = Processes(folder)
+        self._children: list[Child] = []
         self._started = 0
 
     async def __aenter__(self) -> Self:
@@ -94,6 +98,9 @@ class StreamRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.feed.stop()
+        for child in self._children:
+            if child.exit_code is None:  # to stop tidily takes two seconds, and has tests of its own
+                os.kill(child.pid, signal.SIGKILL)
         self._processes.__exit__(kind, error, trace)
 
     # --- processes --------------------------------------------------------------------------------------------------
@@ -109,15 +116,20 @@ class StreamRun:
         arguments += ["--data-dir", str(self.folder / name), "--session-timeout-seconds", "2"]
         if self.embedded:
             arguments.append("--embedded")
-        return self._processes.start_module(name, module, "worker", *arguments, *more)
+        return self._keep(self._processes.start_module(name, module, "worker", *arguments, *more))
 
     def start_api(self) -> str:
         """Start an API whose clock is the newest event; returns its address."""
         port = free_port()
         arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config), "--clock", "stream"]
-        self._processes.start("api", "api", *arguments, "--port", str(port), "--data-dir", str(self.folder / "api"))
+        arguments += ["--port", str(port), "--data-dir", str(self.folder / "api")]
+        self._keep(self._processes.start("api", "api", *arguments))
         self._api = f"http://127.0.0.1:{port}"
         return self._api
+
+    def _keep(self, child: Child) -> Child:
+        self._children.append(child)
+        return child
 
     def kill(self, child: Child) -> None:
         """Kill -9 a worker."""
