@@ -1,0 +1,119 @@
+"""How fast routing queries are answered while events flow:
+`python -m service.bench.routing [QUEUES EVENTS_PER_SECOND REQUESTS_PER_SECOND SECONDS]`.
+
+Worker, API, a load of the five-event mix and who asks share this machine. Asked in turn: ten queues, and one. Without
+events first, which tells what the query itself takes.
+"""
+
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from service.ask import Asker, quantile
+from service.bench.latency import measure_latency, starting_soon
+from service.bench.load import Mix
+from service.bench.open_loop import Asked
+from service.bench.place import EMBEDDED, Place, prepared
+from service.console import print_line
+from service.embedded import free_port
+from service.processes import Child, Processes
+
+AGENTS: Final = 1_000
+PARTITIONS: Final = 4
+WARM_UP_SECONDS: Final = 4.0
+_START_MS: Final = 60_000
+
+
+class _Run:
+    def __init__(self, place: Place, processes: Processes, folder: Path, queues: int) -> None:
+        self._place, self._processes, self._folder, self._queues = place, processes, folder, queues
+        self._port = free_port()
+        config = folder / "floor.yaml"
+        names = "\n".join(f"  q{number:02d}: {{channel: voice}}" for number in range(1, queues + 1))
+        config.write_text(f"queues:\n{names}\n", "utf-8")
+        common = ("--config", str(config), "--log-level", "warning")
+        self._children = {
+            "worker": processes.start(
+                "worker", "worker", *place.worker_arguments, "--data-dir", str(folder / "worker"), *common
+            ),
+            "api": processes.start(
+                "api", "api", "--bootstrap", place.bootstrap, "--port", str(self._port), "--data-dir",
+                str(folder / "api"), *common,
+            ),
+        }  # fmt: skip
+        with Asker(self._port) as asker:
+            processes.wait_until(lambda: asker.json("/readyz") is not None, _START_MS, "the API's start")
+
+    def ask(self, per_second: float, seconds: float) -> tuple[Child, Path]:
+        """Start who asks."""
+        chosen = random.Random(1)
+        paths = []
+        for count in (10, 1) * 50:
+            ids = ",".join(f"q{chosen.randint(1, self._queues):02d}" for _ in range(count))
+            paths.append(f"/v1/routing/queues?ids={ids}")
+        result = self._folder / "asked.json"
+        words = (str(self._port), str(per_second), str(seconds), str(result), *paths)
+        return self._processes.start_module("asker", "service.bench.open_loop", *words), result
+
+    def quiet(self, per_second: float, seconds: float) -> None:
+        """Ask while nothing happens."""
+        asker, result = self.ask(per_second, seconds)
+        self._processes.finish(asker, round(seconds * 1000) + _START_MS)
+        self._say("no events", result)
+
+    def under_load(self, events_per_second: int, per_second: float, seconds: float) -> None:
+        """Ask while events flow, from WARM_UP_SECONDS on."""
+        lasts = seconds + WARM_UP_SECONDS
+        events = int(events_per_second * (lasts + 2))
+        start_ms = starting_soon(events, time.time_ns() // 1_000_000)
+        mix = Mix(events, self._queues, AGENTS, 1, start_ms, events_per_second, PARTITIONS)
+
+        async def load() -> tuple[list[float], tuple[Child, Path]]:
+            flowing = asyncio.create_task(
+                measure_latency(self._place.bootstrap, self._port, mix, lasts, WARM_UP_SECONDS, "routing")
+            )
+            await asyncio.sleep(start_ms / 1000 - time.time() + WARM_UP_SECONDS)
+            asking = self.ask(per_second, seconds)
+            return await flowing, asking
+
+        before, started = self._used(), time.monotonic()
+        ages, (asker, result) = asyncio.run(load())
+        self._processes.finish(asker, _START_MS)
+        shares = {n: (used - before[n]) / (time.monotonic() - started) for n, used in self._used().items()}
+        self._say(f"{events_per_second} events/s", result)
+        told = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+        print_line(
+            f"  events to API: p50 {quantile(ages, 0.5):.2f} s, p99 {quantile(ages, 0.99):.2f} s; processor: {told}"
+        )
+
+    def _used(self) -> dict[str, float]:
+        return {name: child.cpu_seconds() or 0.0 for name, child in self._children.items()}
+
+    def _say(self, what: str, result: Path) -> None:
+        asked = msgspec.json.decode(result.read_bytes(), type=Asked)
+        quantiles = ", ".join(f"p{q * 100:g} {quantile(asked.seconds, q) * 1000:.1f} ms" for q in (0.5, 0.99, 0.999))
+        statuses = ", ".join(f"{count} x {status}" for status, count in sorted(asked.statuses.items()))
+        print_line(f"{self._queues} queues, {what}: {len(asked.seconds)} requests, {quantiles}; {statuses}")
+
+
+def main(words: list[str]) -> None:
+    """Measure and print."""
+    queues, events, requests, seconds = (int(word) for word in words) if words else (5_000, 10_000, 1_000, 10)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        prepared(EMBEDDED, PARTITIONS) as place,
+        Processes(Path(folder)) as processes,
+    ):
+        run = _Run(place, processes, Path(folder), queues)
+        run.quiet(requests, seconds)
+        run.under_load(events, requests, seconds)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
