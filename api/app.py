@@ -12,7 +12,7 @@ from api.live import Hub
 from api.paths import Paths
 from api.problems import add_problem_handlers
 from api.readiness import why_not_ready
-from api.routes import ROUTERS
+from api.routes import ROUTERS, routing
 from api.security import Door, Doorkeeper, Guard
 from api.settings import ApiSettings
 from api.views import Views
@@ -58,6 +58,7 @@ def create_app(
     add_problem_handlers(app)
     for build in ROUTERS:
         app.include_router(build(context))
+    app.router.routes.insert(0, routing.direct(context))
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=4)
     app.add_middleware(Guard)
     app.add_middleware(Paths, why_not=lambda: why_not_ready(state))
