@@ -40,13 +40,13 @@ class Family:
 
     def add(self, labels: str, value: float) -> None:
         """Add the sample with these labels (see `labels_text`; "" for none)."""
-        self.lines.append(f"{self._sample}{{{labels}}} {value!r}\n" if labels else f"{self._sample} {value!r}\n")
+        self.lines.append(f"{self._sample}{{{labels}}} {float(value)!r}\n" if labels else f"{self._sample} {float(value)!r}\n")
 
     def add_histogram(self, labels: str, buckets: Mapping[str, float], sum_: float) -> None:
         """Add the samples of one histogram; `buckets`: how many are at or below each edge, the last being +Inf."""
         name, comma = self.name, "," if labels else ""
         for edge, count in buckets.items():
-            self.lines.append(f'{name}_bucket{{{labels}{comma}le="{edge}"}} {count!r}\n')
+            self.lines.append(f'{name}_bucket{{{labels}{comma}le="{edge}"}} {float(count)!r}\n')
         braced = f"{{{labels}}}" if labels else ""
         self.lines.append(f"{name}_count{braced} {buckets['+Inf']!r}\n{name}_sum{braced} {sum_!r}\n")
 
