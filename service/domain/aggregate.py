@@ -297,15 +297,23 @@ class AggregateStore(SettledFeed):
             visit.callback = fact.state if fact.sign > 0 else None
 
     def _forecast(self, fact: Forecast) -> None:
-        """Keep the forecast if none of a higher order begins at the same time; what lies far back goes."""
+        """Keep the forecast. Of two that begin at the same time, the higher one stays and of the other what lies beyond
+        it, so that what counts at each moment is kept, in whatever order they come. What lies far back goes.
+        """
         scope = self._known[fact.scope]
         oldest_ms = self._reached_ms - INTERVALS_KEPT_MS if self._live else 0
         if fact.end_ms <= oldest_ms:
             return
-        kept = scope.forecasts.get(fact.start_ms)
-        if kept is None or kept.order < fact.order:
-            scope.forecasts[fact.start_ms] = fact
-            self._dirty_forecasts.add((fact.start_ms, scope))
+        rest: Forecast | None = fact
+        while rest is not None:
+            kept, higher = scope.forecasts.get(rest.start_ms), rest
+            if kept is None or kept.order < rest.order:
+                scope.forecasts[rest.start_ms] = rest
+                self._dirty_forecasts.add((rest.start_ms, scope))
+                rest = kept
+            else:
+                higher = kept
+            rest = None if rest is None else rest.beyond(higher.end_ms)
         for start_ms in [start for start, old in scope.forecasts.items() if old.end_ms <= oldest_ms]:
             del scope.forecasts[start_ms]
             self._dirty_forecasts.add((start_ms, scope))

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Union
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 Outcome = Literal["abandoned", "flowed_out", "callback_requested", "cancelled"]
 
@@ -169,6 +170,13 @@ class Forecast(Struct, array_like=True, frozen=True, tag=19, gc=False):
     volume: float
     aht_ms: int
     required_agents: float | None
+
+    def beyond(self, at_ms: int) -> "Forecast | None":
+        """What it says of the time from a moment on, taken evenly; None if nothing."""
+        if self.end_ms <= at_ms:
+            return None
+        share = (self.end_ms - at_ms) / (self.end_ms - self.start_ms)
+        return replace(self, start_ms=at_ms, volume=self.volume * share)
 
 
 class Reached(Fact, array_like=True, frozen=True, tag=14, gc=False):

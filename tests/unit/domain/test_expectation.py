@@ -135,7 +135,21 @@ def told(events) -> AggregateStore:
 def test_the_highest_version_counts_in_whatever_order_forecasts_come():
     for order in itertools.permutations(PUBLISHED):
         kept = told(order).scopes.queues["queue:sales"].forecasts
-        assert {start - T0: (f.volume, f.end_ms - T0) for start, f in kept.items()} == {0: (2, 1000), 9: (4, 99)}
+        found = {start - T0: (f.volume, f.end_ms - T0) for start, f in kept.items()}
+        assert found == {0: (2, 1000), 9: (4, 99), 1000: (1.5, 2000)}, "half of the longer one, beyond the higher one"
+
+
+def test_a_finer_forecast_of_the_same_start_leaves_the_rest_of_the_longer_one():
+    hour, quarter = T0 + 60 * MINUTE_MS, T0 + 15 * MINUTE_MS
+    both = [
+        event("forecast.published", 0, queue_id="sales", start_ms=T0, end_ms=hour, volume=40, aht_ms=1, version=1),
+        event("forecast.published", 5, queue_id="sales", start_ms=T0, end_ms=quarter, volume=25, aht_ms=1, version=2),
+    ]
+    for published in (both, both[::-1], [*both, *both]):
+        kept = told(published).scopes.queues["queue:sales"].forecasts.values()
+        spans = [(T0, quarter), (quarter, quarter + 15 * MINUTE_MS), (T0, hour), (T0, hour + 1)]
+        found = [by_forecast(*span, kept) for span in spans]
+        assert [told_of and told_of.offered for told_of in found] == [25, 10, 55, None]
 
 
 def test_a_reader_of_the_state_feed_has_the_same_forecasts():
