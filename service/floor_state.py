@@ -92,6 +92,7 @@ class FloorState:
         self._idle_queues: dict[str, QueueScope] = {}
         self._idle_agents: dict[str, AgentScope] = {}
         self._backlog: dict[bytes, bytes | None] | None = {}
+        self._uncounted: set[str] = set()
 
     # --- the feed in ------------------------------------------------------------------------------------------------
 
@@ -104,13 +105,21 @@ class FloorState:
             self._put(key, value)
 
     def settle(self, limit: int) -> bool:
-        """Decode up to `limit` records of what was put aside; True once nothing is left."""
+        """Decode up to `limit` records of what was put aside; True once nothing is left.
+
+        Agents are counted afterwards, each once: every record of a plan would have the whole plan made anew.
+        """
         backlog = self._backlog
         if backlog is None:
             return True
-        for _ in range(min(limit, len(backlog))):
-            self._put(*backlog.popitem())
-        if backlog:
+        for _ in range(limit):
+            if backlog:
+                self._put(*backlog.popitem())
+            elif self._uncounted:
+                self._count(self._uncounted.pop())
+            else:
+                break
+        if backlog or self._uncounted:
             return False
         if not self._by_settle:
             self._backlog = None
@@ -172,7 +181,13 @@ class FloorState:
         agent = self.scopes.agents[scope]
         if agent.timeline.starts:
             self.newest_event_ms = max(self.newest_event_ms, agent.timeline.starts[-1])
-        for queue_id in self.staff.update(agent, self.now_ms):
+        if self._backlog is None:
+            self._count(scope)
+        else:
+            self._uncounted.add(scope)
+
+    def _count(self, agent: str) -> None:
+        for queue_id in self.staff.update(self.scopes.agents[agent], self.now_ms):
             self.touch("queue:" + queue_id)
 
     def _source_changed(self, scope: str, partition: int) -> None:

@@ -210,12 +210,17 @@ def _lay(days: list[DayPlan]) -> list[Piece]:
     units = [day.published for day in days if day.published is not None]
     units += [change for day in days for change in day.changes]
     laid: list[Piece] = []
+    newest_ms = 0  # nothing laid ends later; days published in their order are appended without a look at what is there
     for unit in sorted(units, key=lambda unit: unit.order):
-        laid = _cut(laid, unit.start_ms, unit.end_ms)
+        if unit.start_ms < newest_ms:
+            laid = _cut(laid, unit.start_ms, unit.end_ms)
         for start_ms, end_ms, name, productive, counts, paid in unit.activities:
-            if start_ms < end_ms:
-                laid = [*_cut(laid, start_ms, end_ms),
-                        Piece(start_ms, end_ms, name, productive, counts, paid, None, NO_FIT)]  # fmt: skip
+            if start_ms >= end_ms:
+                continue
+            if start_ms < newest_ms:
+                laid = _cut(laid, start_ms, end_ms)
+            laid.append(Piece(start_ms, end_ms, name, productive, counts, paid, None, NO_FIT))
+            newest_ms = max(newest_ms, end_ms)
     return sorted(laid, key=lambda piece: piece.start_ms)
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from service.config import Config
+from service.domain import schedule
+from service.floor_state import FloorState
 from tests.pitfalls.scenes import MINUTE_MS, ask
 from tests.unit.api.floors import Centre
 
@@ -97,6 +101,32 @@ def test_what_the_clock_changes_is_told_to_followers() -> None:
     centre.state.view()
     changed = {scope for scope, seq in centre.state.changed.items() if seq > before}
     assert {"agent:1001", "agent:1002", "queue:sales", "queue:mail"} <= changed
+
+
+def test_at_a_start_each_agents_plan_is_laid_once_and_days_in_order_without_a_look_at_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    centre = two_agents()
+    for day in range(1, 29):
+        noon = day * 1440
+        plan(centre, "1001", (noon, noon + 240, "work"), (noon + 240, noon + 270, "break"), version=day + 1)
+    centre.flush()
+    laid, cuts = list[int](), list[int]()
+    lay, cut = schedule._lay, schedule._cut
+    monkeypatch.setattr(schedule, "_lay", lambda days: laid.append(1) or lay(days))
+    monkeypatch.setattr(schedule, "_cut", lambda pieces, *span: cuts.append(1) or cut(pieces, *span))
+    read = FloorState(centre.floor, wall_ms=lambda: centre.now_ms)
+    read.apply(centre.records)
+    turns = 1
+    while not read.settle(10):
+        turns += 1
+    assert (len(laid), len(cuts)) == (2, 0)
+    assert turns > 4, "others have their turns in between"
+    centre.now_ms += 20 * MINUTE_MS
+    for state in (read, centre.state):
+        state.view()
+    assert read.staff.of_queues(["sales"]) == centre.state.staff.of_queues(["sales"])
+    assert read.staff.of_queues(["sales"])["scheduled"] == 2
 
 
 async def test_the_api_shows_adherence_and_heads() -> None:
