@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.domain.aggregate import AggregateStore
 from service.domain.calendar import Calendar, Calendars
-from service.domain.correlate import CorrelateStore
 from service.domain.events import Event
 from service.domain.expectation import expect, past_weeks
 from service.domain.projection import Slot, outlook
 from service.domain.service_level import Share, service_level_share
-from service.domain.settings import Floor, ServiceLevel
+from service.domain.settings import Floor, Queue, ServiceLevel
 from service.domain.totals import Totals, bump
+from service.recording_pass import RecordingPass
 
 HOUR_MS: Final = 3_600_000
-_FOREVER_MS: Final = 1 << 60
 LEAST_CONTACTS: Final = 100
 """A queue's day with fewer is passed over: its service level is a matter of chance."""
 
@@ -62,21 +60,19 @@ class Backtest:
 
 def backtest(events: list[Event], floor: Floor) -> Backtest:
     """Back-test the projection on events in order of time."""
-    correlate, aggregate = CorrelateStore(floor, _FOREVER_MS, _FOREVER_MS), AggregateStore(floor, live=False)
-    for event in events:
-        for fact in correlate.apply(event, _FOREVER_MS):
-            aggregate.apply(fact)
+    run = RecordingPass(floor)
+    run.make_round(run.apply(events))
     result, calendars = Backtest(), Calendars(floor)
-    for queue in aggregate.scopes.queues.values():
-        level = floor.queue(queue.queue_id).service_level
+    for queue in run.aggregate.scopes.queues.values():
+        settings = floor.queue(queue.queue_id)
         past = {start_ms: interval.outcome for start_ms, interval in queue.intervals.items()}
-        for slots in _days(past, calendars.of_scope(queue.scope), level):
+        for slots in _days(past, calendars.of_scope(queue.scope), settings):
             result.days += 1
-            _judge_day(slots, level, result)
+            _judge_day(slots, settings.level_at(slots[0].start_ms), result)
     return result
 
 
-def _days(totals: dict[int, Totals], calendar: Calendar, level: ServiceLevel) -> Iterator[list[Slot]]:
+def _days(totals: dict[int, Totals], calendar: Calendar, settings: Queue) -> Iterator[list[Slot]]:
     """The slots of each day with enough contacts and a past."""
     contacts: dict[int, int] = {}
     for start_ms, each in totals.items():
@@ -87,7 +83,8 @@ def _days(totals: dict[int, Totals], calendar: Calendar, level: ServiceLevel) ->
         while start_ms < end_ms:
             until_ms = calendar.interval_end_ms(start_ms)
             weeks = past_weeks(calendar, start_ms, totals.get, lambda at: calendar.day_bounds_ms(at)[0] in contacts)
-            slots.append(Slot(start_ms, until_ms, expect(start_ms, until_ms, (), weeks, level), totals.get(start_ms)))
+            expected = expect(start_ms, until_ms, (), weeks, settings.level_at(start_ms))
+            slots.append(Slot(start_ms, until_ms, expected, totals.get(start_ms)))
             start_ms = until_ms
         if slots[0].expectation is not None:
             yield slots

@@ -1,6 +1,5 @@
 """`floorwalker report`: the live domain code over a recording, without Kafka."""
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,10 +7,7 @@ from typing import Any
 from service.adapters import Rejected
 from service.config_version import ConfigVersions
 from service.domain.adherence import add_adherence
-from service.domain.aggregate import AggregateStore
 from service.domain.calendar import Calendar, Calendars
-from service.domain.correlate import CorrelateStore
-from service.domain.customer_keys import CustomerKey, CustomerKeys
 from service.domain.errors import (
     CONFLICT,
     CORRECTED,
@@ -21,7 +17,6 @@ from service.domain.errors import (
     SYNTHETIC,
     UNCORRECTED,
     UNMATCHED,
-    InvalidEvent,
 )
 from service.domain.events import Event
 from service.domain.kpis import Reading, not_ready_seconds_by_reason, read_kpis
@@ -29,29 +24,25 @@ from service.domain.scopes import AgentScope, QueueScope, Scope
 from service.domain.settings import Floor, Site
 from service.domain.totals import Totals, total_of
 from service.domain.view import WaitingNow, add_open_state, staff_by_queue, state_of
+from service.recording_pass import RecordingPass
 from service.recordings import Recording
 from service.report_options import ReportOptions
 
-FOREVER_MS = 1 << 60
-ROUND_MS = 60_000
-"""The watchdog looks around so often, in event time. What it makes has the time of its cause, not of its round."""
 
-
-class _Run:
-    """One pass over a recording: the correlated and aggregated state up to the cut-off."""
+class _Run(RecordingPass):
+    """One pass over a recording up to the cut-off: the end asked for, else the last event."""
 
     def __init__(self, events: list[Event], floor: Floor, options: ReportOptions) -> None:
-        self.floor = _in_zone(floor, options)
+        floor = _in_zone(floor, options)
         self.options = options
-        calendars = Calendars(self.floor)
-        self.calendar: Calendar = calendars.of_site(self.floor.default_site.site_id)
+        self.calendar: Calendar = Calendars(floor).of_site(floor.default_site.site_id)
         self.from_ms, self.to_ms = self._range(events)
-        self.correlate = CorrelateStore(self.floor, FOREVER_MS, FOREVER_MS, _own_keys())
-        self.aggregate = AggregateStore(self.floor, live=False, from_ms=self.from_ms, to_ms=options.to_ms)
-        self.late = 0
-        self.events = 0
-        self._round_ms = 0
-        self.cut_ms = self._apply(events)
+        super().__init__(floor, self.from_ms, options.to_ms)
+        within = [event for event in events if event.occurred_at_ms < self.to_ms]
+        self.events = len(within)
+        newest_ms = self.apply(within, self.from_ms)
+        self.cut_ms = newest_ms if options.to_ms is None else options.to_ms
+        self.make_round(self.cut_ms)
 
     def _range(self, events: list[Event]) -> tuple[int, int]:
         """[from, to): as asked for, else the whole business days of the first and last event."""
@@ -62,40 +53,6 @@ class _Run:
         if to_ms is None:
             to_ms = self.calendar.day_bounds_ms(max(times))[1]
         return from_ms, to_ms
-
-    def _apply(self, events: list[Event]) -> int:
-        """Apply everything before the end of the range; returns the cut-off: the end asked for, else the last event."""
-        last_ms = self.from_ms
-        for event in events:
-            if event.occurred_at_ms >= self.to_ms:
-                continue
-            self.events += 1
-            last_ms = max(last_ms, event.occurred_at_ms)
-            if last_ms >= self._round_ms:
-                self._make_round(last_ms)
-            self._take(event)
-        cut_ms = self.options.to_ms if self.options.to_ms is not None else last_ms
-        self._make_round(cut_ms)
-        return cut_ms
-
-    def _take(self, event: Event) -> None:
-        """Apply one event, and what it makes follow."""
-        try:
-            for fact in self.correlate.apply(event, FOREVER_MS):
-                self.aggregate.apply(fact)
-        except InvalidEvent:
-            self.late += 1
-        for _, made in self.correlate.take_made():
-            self._take(made)
-
-    def _make_round(self, now_ms: int) -> None:
-        """Do what the workers' watchdog does every few seconds, by event time."""
-        self._round_ms = now_ms + ROUND_MS
-        if self.floor.watchdog is None:
-            return
-        correlate, aggregate = self.correlate, self.aggregate
-        for event in (*aggregate.moved_on(now_ms), *correlate.stuck(lambda *_: now_ms), *aggregate.stuck(now_ms)):
-            self._take(event)
 
     def buckets(self, scope: Scope) -> dict[int, Totals]:
         """The scope's totals by interval under the attribution asked for; an agent's open state counts up to the cut-
@@ -130,11 +87,6 @@ class _Run:
                 part_ms = (since_ms, min(end_ms, until_ms))
                 add_adherence(found.setdefault(start_ms, Totals()), plan, agent.timeline, *part_ms)
                 since_ms = end_ms
-
-
-def _own_keys() -> CustomerKeys:
-    """Keys for this report alone: nothing of it is kept, so customers need only be told apart."""
-    return CustomerKeys([CustomerKey("report", os.urandom(32), 0)])
 
 
 def build_report(recording: Recording, floor: Floor, options: ReportOptions) -> dict[str, Any]:

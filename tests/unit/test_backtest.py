@@ -7,9 +7,9 @@ import pytest
 from service.backtest import backtest
 from service.domain.codec import encode_event
 from service.domain.events import Event
-from service.domain.settings import Floor
+from service.domain.settings import Floor, Queue, ServiceLevel
 from service.main import main
-from tests.unit.domain.build import event
+from tests.unit.domain.build import T0, event
 
 DAY = 86_400
 
@@ -59,6 +59,18 @@ def _later(events: list[Event]) -> list[Event]:
 
 def test_a_quiet_day_is_not_judged() -> None:
     assert backtest([*calls(0, an_hour=5), *calls(7, an_hour=5)], Floor()).days == 0
+
+
+def test_events_that_the_report_passes_over_do_not_end_the_back_test() -> None:
+    days = [*calls(0), *calls(7)]
+    refused = event("customer.class_changed", -9, customer_ref="+49301234", customer_class="vip")
+    assert backtest([refused, *days], Floor()) == backtest(days, Floor())
+
+
+def test_a_service_level_that_holds_from_a_moment_on_is_the_one_that_is_projected() -> None:
+    days = [*calls(0), *calls(7)]
+    sales = Queue("sales", service_level=ServiceLevel(None), later_levels=((T0 - DAY * 1000, ServiceLevel()),))
+    assert backtest(days, Floor(queues={"sales": sales})) == backtest(days, Floor())
 
 
 def test_the_command_prints_the_error_of_each_hour(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
