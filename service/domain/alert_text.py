@@ -43,8 +43,8 @@ def shown(kpi: str | None, value: float | None) -> str:
     """A KPI's value for people, in the unit that its name begins or ends with."""
     if value is None:
         return "unknown"
-    if kpi is not None and kpi.endswith("_ratio"):
+    if kpi is not None and kpi.endswith(("_ratio", "_share")):
         return f"{value * 100:.1f} %"
-    if kpi is not None and (kpi.endswith("_seconds") or kpi.startswith("seconds_")) and value >= 120:
-        return f"{value / 60:.0f} min"
+    if kpi is not None and (kpi.endswith("_seconds") or kpi.startswith("seconds_")):
+        return f"{value / 60:.0f} min" if abs(value) >= 120 else f"{value:.3g} s"
     return f"{value:.4g}"

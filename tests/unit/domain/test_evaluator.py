@@ -404,7 +404,9 @@ def test_an_alert_links_to_where_its_scope_is_shown(scope: str, link: str) -> No
 @pytest.mark.parametrize(
     ("kpi", "value", "text"),
     [
-        ("oldest_wait_seconds", 90, "90"), ("oldest_wait_seconds", 300, "5 min"), ("seconds_acw", 720, "12 min"),
+        ("oldest_wait_seconds", 75.2, "75.2 s"), ("average_hold_seconds", 0, "0 s"),
+        ("adherence_impact_seconds", -360, "-6 min"), ("absent_share", 0.25, "25.0 %"),
+        ("oldest_wait_seconds", 300, "5 min"), ("seconds_acw", 720, "12 min"),
         ("answer_ratio", 0.5, "50.0 %"), ("waiting", 300, "300"), ("waiting", None, "unknown"),
     ],
 )  # fmt: skip
