@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import PrivateAttr, ValidationError, field_validator
 
 from service.config_messages import explain
-from service.config_notify import NotifyConfig, unknown_rules
+from service.config_notify import NotifyConfig, rules_switched_off, unknown_rules
 from service.config_rules import RuleConfig, complaints, merged_rules, shipped_rules
 from service.config_section import Section
 from service.config_sections import (
@@ -192,6 +192,8 @@ def load_config(path: Path | None) -> Config:
     if source.problems:
         raise ConfigError(source.sentences())
     source.complain(_doubts(config))
+    off = {rule.id for rule in config.rules if not rule.enabled}
+    source.complain((("notify", *at), text) for at, text in rules_switched_off(config.notify, off))
     config._warnings = tuple(source.sentences())
     return config
 

@@ -91,6 +91,14 @@ class NotifyConfig(Section):
         return self
 
 
+def rules_switched_off(config: NotifyConfig, off: Collection[str]) -> Iterator[tuple[Location, str]]:
+    """Yield every rule that a webhook asks for and that is switched off: legal, but it is told of nothing."""
+    for number, webhook in enumerate(config.webhooks):
+        for rule in webhook.rules:
+            if rule in off:
+                yield ("webhooks", number, "rules"), f"{webhook.name} is to be told of {rule!r}, which is switched off"
+
+
 def unknown_rules(config: NotifyConfig, known: Collection[str]) -> Iterator[tuple[Location, str]]:
     """Yield every rule that a webhook asks for and that does not exist: it would never be told of anything."""
     for number, webhook in enumerate(config.webhooks):

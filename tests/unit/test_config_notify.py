@@ -89,6 +89,13 @@ def test_a_mistake_is_said_with_its_line(write, text: str, says: str):
     assert says in found
 
 
+def test_who_asks_for_a_rule_that_is_switched_off_is_warned(write):
+    off = "{id: oldest_wait, scopes: {kind: queue}, when: {kpi: waiting, op: '>', value: 3}, enabled: false}"
+    webhooks = '[{name: desk, url: "http://b", rules: [service_level, oldest_wait]}]'
+    (warning,) = load_config(write(f"rules: [{off}]\nnotify:\n  webhooks: {webhooks}\n")).warnings
+    assert "floor.yaml, line 3: desk is to be told of 'oldest_wait', which is switched off" in warning
+
+
 def test_no_complaint_shows_a_password(write):
     assert "hunter2" not in problem(write('notify: {webhooks: [{name: a, url: "https://u:hunter2@host/"}]}'))
 
