@@ -16,7 +16,7 @@ from service.domain.kpis import KPIS, KPIS_OF, Kpi, Reading
 from service.domain.rules import NOT_YET, NOTHING, Measured, Own
 from service.domain.scopes import QUEUE_PANE_MS, AgentScope, QueueScope
 from service.domain.service_level import closed, ratio, service_level
-from service.domain.settings import ServiceLevel
+from service.domain.settings import ON_QUEUE, ServiceLevel
 from service.domain.totals import Totals
 from service.domain.view import ROLLING_MS, FloorView, WaitingNow, state_of, sub_state_of
 from service.floor_state import FloorState
@@ -245,11 +245,11 @@ def _seconds_dead(values: AgentValues, window: str) -> Measured:
 
 def _seconds_without_break(values: AgentValues, window: str) -> Measured:
     now_ms = values.view.now_ms
-    if state_of(values.agent, now_ms)[0] not in ("ready", "reserved", "on_contact", "acw"):
+    if state_of(values.agent, now_ms)[0] not in ON_QUEUE:
         return NOTHING
     since_ms = None
     for segment in values.agent.timeline.segments(now_ms - BREAK_LOOKED_MS, now_ms):
-        working = segment.state in ("ready", "reserved", "on_contact", "acw")
+        working = segment.state in ON_QUEUE
         since_ms = (segment.since_ms if since_ms is None else since_ms) if working else None
     return Measured(None if since_ms is None else (now_ms - since_ms) / 1000, grows=True)
 
@@ -334,8 +334,15 @@ def known_kpis(kind: str) -> dict[str, bool]:
     found = {name: row.windowed for name, row in MEASURES.items() if kind in row.scopes}
     if kind in ("agent", "team", *_QUEUES):
         side = "agent" if kind in ("agent", "team") else "queue"
-        found |= {kpi.name: kpi.name not in _NOW_NAMES for kpi in KPIS_OF[side]}  # type: ignore[index]
-    if kind == "team":
-        found = {name: windowed for name, windowed in found.items() if windowed}
-        found |= {kpi.name: False for kpi in NOW_KPIS["queue"] if kpi.name.startswith("agents_")}
+        kpis = {kpi.name: kpi.name not in _NOW_NAMES for kpi in KPIS_OF[side]}  # type: ignore[index]
+        if kind == "team":
+            kpis = {name: windowed for name, windowed in kpis.items() if windowed}
+            kpis |= {kpi.name: False for kpi in NOW_KPIS["queue"] if kpi.name.startswith("agents_")}
+        found |= kpis
     return found
+
+
+def is_ratio(kpi: str) -> bool:
+    """Whether the KPI or measure is a share of its sample."""
+    row = _BY_NAME.get(kpi)
+    return row is not None and row.unit == "ratio"

@@ -16,7 +16,7 @@ from service.config_source import ConfigError, Location, read_source
 from service.domain.alert_record import Severity
 from service.domain.alert_text import PLACES
 from service.domain.evaluator import SERVICE_LEVEL
-from service.domain.rules import AllOf, AnyOf, Condition, Expression, Level, Op, Rule, ScopeKind, Selector
+from service.domain.rules import ALL, AllOf, AnyOf, Condition, Expression, Level, Op, Rule, ScopeKind, Selector
 from service.domain.view import WINDOWS
 
 SHIPPED: Final = Path(__file__).with_name("default_rules.yaml")
@@ -24,6 +24,13 @@ _UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 _NUMBER: Final = r"[0-9]+(?:\.[0-9]+)?"
 _TARGET: Final = re.compile(rf"target(?:\s*([-+])\s*({_NUMBER}))?")
 _THRESHOLD: Final = re.compile(rf"threshold(?:\s*\*\s*({_NUMBER}))?")
+LABEL_NAMES: Final = ("site", "channel", "group", "team")
+LABELS: Final[dict[ScopeKind, tuple[str, ...]]] = {
+    "queue": ("site", "channel", "group"), "agent": ("site", "team"), "source": ("site",), "site": ("site",),
+    "channel": ("channel",), "group": ("group",), "team": ("team",), "class": (), "all": (),
+}  # fmt: skip
+"""What scopes of a kind belong to, as far as a rule can ask for it."""
+
 Window = Literal["5m", "15m", "30m", "60m", "interval", "day"]
 
 
@@ -106,10 +113,19 @@ class ScopesConfig(Section):
     group: list[str] = []
     team: list[str] = []
 
+    @model_validator(mode="after")
+    def _can_have(self) -> Self:
+        able = LABELS[self.kind]
+        for name in LABEL_NAMES:
+            if getattr(self, name) and name not in able:
+                raise ValueError(f"a {self.kind} has no `{name}`: it has {', '.join(able) or 'no labels'}")
+        if self.ids and self.kind == ALL:
+            raise ValueError("`all` is one scope without an id: remove `ids`")
+        return self
+
     def selector(self) -> Selector:
         """Return it as the domain wants it."""
-        names = ("site", "channel", "group", "team")
-        labels = {name: frozenset(getattr(self, name)) for name in names if getattr(self, name)}
+        labels = {name: frozenset(getattr(self, name)) for name in LABEL_NAMES if getattr(self, name)}
         return Selector(self.kind, frozenset(self.ids), labels)
 
 
@@ -169,7 +185,7 @@ class RuleConfig(Section):
 
 def kind_of_kpi(kpi: str) -> str:
     """The kind of a rule that says none: whether it is about the service level, whose misses have their cause split."""
-    return SERVICE_LEVEL if kpi.startswith(("service_level", "burn_rate", "projected_")) else "threshold"
+    return SERVICE_LEVEL if kpi.startswith(("service_level", "burn_rate")) else "threshold"
 
 
 def complaints(rules: Sequence[RuleConfig], known_ids: frozenset[str]) -> Iterator[tuple[Location, str]]:
@@ -181,24 +197,24 @@ def complaints(rules: Sequence[RuleConfig], known_ids: frozenset[str]) -> Iterat
             yield (number, "id"), f"the rule {rule.id!r} is written twice"
         seen.add(rule.id)
         for at, leaf in rule.when.leaves((number, "when")):
-            if sentence := _wrong_kpi(rule, leaf):
+            if sentence := wrong_kpi(f"rule {rule.id} asks for", rule.scopes.kind, leaf.kpi or "", leaf.window):
                 yield (*at, "kpi"), sentence
         for other in rule.inhibits if isinstance(rule.inhibits, list) else ():
             if other not in ids:
                 yield (number, "inhibits"), f"rule {rule.id} inhibits {other!r}, which is no rule"
 
 
-def _wrong_kpi(rule: RuleConfig, leaf: WhenConfig) -> str | None:
-    known = known_kpis(rule.scopes.kind)
-    kpi = leaf.kpi or ""
+def wrong_kpi(who: str, kind: str, kpi: str, window: str | None) -> str | None:
+    """What is wrong with a KPI of a kind of scope in a window, as a sentence that begins with `who`; None: nothing."""
+    known = known_kpis(kind)
     if kpi not in known:
         near = get_close_matches(kpi, known, n=1)
         hint = f": did you mean {near[0]!r}?" if near else ""
-        return f"rule {rule.id} asks for {kpi!r}, which a {rule.scopes.kind} does not have{hint}"
-    if known[kpi] and leaf.window is None:
-        return f"rule {rule.id} asks for {kpi} and needs its `window`: one of {', '.join(WINDOWS)}"
-    if not known[kpi] and leaf.window is not None:
-        return f"rule {rule.id} asks for {kpi}, which is of the moment: remove its `window`"
+        return f"{who} {kpi!r}, which a {kind} does not have{hint}"
+    if known[kpi] and window is None:
+        return f"{who} {kpi} and needs its `window`: one of {', '.join(WINDOWS)}"
+    if not known[kpi] and window is not None:
+        return f"{who} {kpi}, which is of the moment: remove its `window`"
     return None
 
 
@@ -229,7 +245,12 @@ def shipped_rules() -> tuple[RuleConfig, ...]:
 
 
 def merged_rules(own: Sequence[RuleConfig], *, with_shipped: bool) -> list[Rule]:
+    """The rules in force as the domain wants them."""
+    return [rule.rule() for rule in rules_in_force(own, with_shipped=with_shipped)]
+
+
+def rules_in_force(own: Sequence[RuleConfig], *, with_shipped: bool) -> list[RuleConfig]:
     """The rules in force: the shipped ones, each replaced by the own one of its id, then the other own ones."""
     found = {rule.id: rule for rule in shipped_rules()} if with_shipped else {}
     found |= {rule.id: rule for rule in own}
-    return [rule.rule() for rule in found.values() if rule.enabled]
+    return [rule for rule in found.values() if rule.enabled]

@@ -7,10 +7,20 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from service.alert_measures import is_ratio
 from service.config_messages import explain
-from service.config_rules import RuleConfig, Window, complaints, merged_rules, parse_duration_ms, shipped_rules
+from service.config_rules import (
+    RuleConfig,
+    Window,
+    complaints,
+    merged_rules,
+    parse_duration_ms,
+    rules_in_force,
+    shipped_rules,
+    wrong_kpi,
+)
 from service.config_section import Section
-from service.config_source import ConfigError, read_source
+from service.config_source import ConfigError, Location, read_source
 from service.domain.alert_record import Alert, AlertState, CausePart
 from service.domain.evaluator import Evaluator
 from service.domain.rules import NOTHING, RANK, Measured, Own, Rule, Values, kind_of
@@ -136,9 +146,31 @@ def read_tests(path: Path) -> TestFile:
         raise ConfigError(source.sentences()) from None
     shipped = frozenset(rule.id for rule in shipped_rules()) if found.default_rules else frozenset[str]()
     source.complain((("rules", *at), text) for at, text in complaints(found.rules, shipped))
+    source.complain((("tests", *at), text) for at, text in _unasked(found))
     if source.problems:
         raise ConfigError(source.sentences())
     return found
+
+
+def _unasked(file: TestFile) -> Iterator[tuple[Location, str]]:
+    """Yield what of the tests no rule will ever read: a slip of the pen, by which a test would pass."""
+    asked = {
+        (rule.scopes.kind, leaf.kpi, leaf.window)
+        for rule in rules_in_force(file.rules, with_shipped=file.default_rules)
+        for _, leaf in rule.when.leaves()
+    }
+    for number, test in enumerate(file.tests):
+        who = f"the test {test.name!r}"
+        for place, series in enumerate(test.series):
+            kind = kind_of(series.scope)
+            sentence = wrong_kpi(f"{who} has values of", kind, series.kpi, series.window)
+            if sentence is None and (kind, series.kpi, series.window) not in asked:
+                window = "" if series.window is None else f" in {series.window}"
+                sentence = f"{who} has values of {series.kpi}{window} that no rule for a {kind} asks for"
+            if sentence is not None:
+                yield (number, "series", place, "kpi"), sentence
+        for scope in test.scopes.keys() - {series.scope for series in test.series}:
+            yield (number, "scopes", scope), f"{who} describes {scope!r}, of which it has no values"
 
 
 _PLAIN: Final = TestedScope()
@@ -198,7 +230,7 @@ class _Moment:
             return NOTHING
         values, series = found
         value = values[min(self._step, len(values) - 1)]
-        return Measured(value, series.sample, ratio=kpi.endswith("_ratio"), slides=False)
+        return Measured(value, series.sample, ratio=is_ratio(kpi), slides=False)
 
 
 def run_test(test: TestConfig, rules: Sequence[Rule]) -> Iterator[str]:

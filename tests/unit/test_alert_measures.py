@@ -39,6 +39,7 @@ def calls(centre: Centre, good: int, bad: int, ago_ms: int = 0) -> None:
 def test_every_kpi_of_the_registry_can_be_asked_for() -> None:
     assert {kpi.name for kpi in KPIS_OF["queue"]} <= set(known_kpis("queue"))
     assert {kpi.name for kpi in KPIS_OF["agent"]} <= set(known_kpis("agent"))
+    assert {name for name, row in MEASURES.items() if "team" in row.scopes} <= set(known_kpis("team"))
     assert known_kpis("source").keys() == {name for name, row in MEASURES.items() if "source" in row.scopes}
 
 

@@ -96,6 +96,13 @@ def test_durations_have_a_unit() -> None:
         (2, RULE + "    freezes: true\n", "`freezes` goes with `inhibits`"),
         (5, RULE + RULE.removeprefix("rules:\n"), "is written twice"),
         (2, RULE.replace("slow", "Slow!"), "should match pattern"),
+        (
+            3,
+            RULE.replace("kind: queue", "kind: queue, team: [blue]"),
+            "a queue has no `team`: it has site, channel, group",
+        ),
+        (3, RULE.replace("kind: queue", "kind: class, site: [berlin]"), "a class has no `site`: it has no labels"),
+        (3, RULE.replace("kind: queue", "kind: all, ids: [all]"), "remove `ids`"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_its_line(tmp_path: Path, line: int, text: str, complaint: str) -> None:
@@ -106,6 +113,35 @@ def test_a_wrong_rule_is_refused_with_its_line(tmp_path: Path, line: int, text: 
             read(path)
         assert f"{path}, line {line}: " in refused.value.problems[0]
         assert complaint in refused.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("series", "more", "complaint"),
+    [
+        ("kpi: oldest_wait", "", "did you mean 'oldest_wait_seconds'"),
+        ("kpi: oldest_wait_seconds, window: 15m", "", "remove its `window`"),
+        ("kpi: abandonment_ratio, window: 5m", "", "abandonment_ratio in 5m that no rule for a queue asks for"),
+        ("kpi: abandonment_ratio", "", "needs its `window`"),
+        (
+            "kpi: oldest_wait_seconds",
+            "    scopes: {'queue:aa': {open: false}}\n",
+            "'queue:aa', of which it has no values",
+        ),
+    ],
+)
+def test_a_slip_of_the_pen_in_a_test_is_no_test_that_passes(
+    tmp_path: Path, series: str, more: str, complaint: str
+) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        f"{RULE}tests:\n  - name: calm\n    series:\n      - {{scope: 'queue:a', {series}, values: '0'}}\n"
+        f"    expect:\n      - {{at: 1s, firing: []}}\n{more}"
+    )
+    with pytest.raises(ConfigError) as refused:
+        read_tests(path)
+    (problem,) = refused.value.problems
+    assert f"{path}, line {11 if more else 8}: the test 'calm' " in problem
+    assert complaint in problem
 
 
 def test_the_configuration_has_the_shipped_rules_with_its_own_over_them(tmp_path: Path) -> None:
