@@ -105,8 +105,8 @@ class LiveFloor:
             newest_first = reversed(state.changed.items())
             own = {scope for scope, _ in takewhile(lambda change: change[1] > self._seq, newest_first)}
         self._seq = state.seq
-        opened, self._open = not self._open, self._something_open()
-        if opened and self._open:  # from now on silence is strange, also that of sources that say nothing now
+        before, self._open = self._open, self._something_open()
+        if self._open != before:  # silence means something from now on, or nothing any more: of all sources
             own |= {scope for scope, _ in state.scopes.sources}
         return self._with_rollups(own)
 

@@ -294,12 +294,12 @@ def test_an_alert_about_a_silent_source_goes_on_with_an_evaluator_that_knows_no_
     assert after.alerts[stale].state == "resolved"
 
 
-def test_sources_that_say_nothing_are_looked_at_once_somebody_is_there() -> None:
+def test_sources_that_say_nothing_are_looked_at_when_somebody_comes_and_the_last_one_goes() -> None:
     centre = Centre()
     centre.agent_state("1001", "offline")
     floor = floor_of(centre)
     floor.changed()
-    for state, looked in (("ready", True), ("not_ready", False), ("offline", False), ("ready", True)):
+    for state, looked in (("ready", True), ("not_ready", False), ("offline", True), ("offline", False)):
         centre.event("agent.state_changed", source="chat", agent_id="1002", state=state, queues=["sales"])
         centre.flush()
         assert ("source:pbx" in floor.changed()) is looked
