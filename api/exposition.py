@@ -40,7 +40,9 @@ class Family:
 
     def add(self, labels: str, value: float) -> None:
         """Add the sample with these labels (see `labels_text`; "" for none)."""
-        self.lines.append(f"{self._sample}{{{labels}}} {float(value)!r}\n" if labels else f"{self._sample} {float(value)!r}\n")
+        self.lines.append(
+            f"{self._sample}{{{labels}}} {float(value)!r}\n" if labels else f"{self._sample} {float(value)!r}\n"
+        )
 
     def add_histogram(self, labels: str, buckets: Mapping[str, float], sum_: float) -> None:
         """Add the samples of one histogram; `buckets`: how many are at or below each edge, the last being +Inf."""
