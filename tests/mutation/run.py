@@ -13,7 +13,7 @@ import argparse
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -131,11 +131,18 @@ def judge(session: pytest.Session, mutant: Mutant | None, cpu_seconds: int) -> i
         os._exit(status)
 
 
-def check(session: pytest.Session, name: str, line: int | None, workers: int, cpu_seconds: int) -> tuple[int, int]:
-    """(noticed, all) mutants of a module; the others are printed."""
+def some_of(made: Sequence[Mutant], most: int | None) -> Sequence[Mutant]:
+    """At most so many, evenly spread over the module: the same ones every time."""
+    if most is None or len(made) <= most:
+        return made
+    return [made[number * len(made) // most] for number in range(most)]
+
+
+def check(session: pytest.Session, chosen: Sequence[Mutant], workers: int, cpu_seconds: int) -> tuple[int, int]:
+    """(noticed, all) of the mutants; the others are printed."""
     running: dict[int, str] = {}
     count = unnoticed = 0
-    for mutant in (*mutants(name, line), *[None] * workers):
+    for mutant in (*chosen, *[None] * workers):
         if len(running) == workers or (mutant is None and running):
             pid, status = os.wait()
             ended = running.pop(pid)
@@ -148,8 +155,8 @@ def check(session: pytest.Session, name: str, line: int | None, workers: int, cp
     return count - unnoticed, count
 
 
-def check_all(session: pytest.Session, modules: list[str], workers: int, least: float) -> int:
-    """Check the modules; 1 if less than `least` per cent of mutants are noticed, or nothing can be said of them."""
+def check_all(session: pytest.Session, modules: list[str], workers: int, most: int | None, least: float) -> int:
+    """Check the modules, `most` mutants of each; 1 if less than `least` per cent of mutants are noticed, or nothing can be said of them."""
     _, status, used = os.wait4(judge(session, None, 600), 0)
     if status:
         print("the tests fail without a fault: mend them first", file=sys.stderr)
@@ -161,8 +168,9 @@ def check_all(session: pytest.Session, modules: list[str], workers: int, least: 
         if os.wait4(judge(session, unchanged(name), cpu_seconds), 0)[1]:
             print(f"the tests fail when {name} is read anew without a fault, or take too long", file=sys.stderr)
             return 1
-        found, count = check(session, name, int(line) if line else None, workers, cpu_seconds)
-        print(f"{name}: {found} of {count} mutants noticed", flush=True)
+        made = list(mutants(name, int(line) if line else None))
+        found, count = check(session, some_of(made, most), workers, cpu_seconds)
+        print(f"{name}: {found} of {count} mutants noticed" + f", of {len(made)}" * (count < len(made)), flush=True)
         noticed, total = noticed + found, total + count
     if not total:
         print("there is nothing to put a fault into", file=sys.stderr)
@@ -176,12 +184,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE[:LINE]")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--most", type=int, help="mutants of a module, evenly spread; without it all of them")
     parser.add_argument("--least", type=float, default=85, help="per cent of mutants that must be noticed")
     options = parser.parse_args()
     phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # no time for shrinking
     hypothesis.settings.register_profile("mutation", derandomize=True, deadline=None, database=None, phases=phases)
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
-    return collect(lambda session: check_all(session, options.modules, options.workers, options.least))
+    return collect(lambda session: check_all(session, options.modules, options.workers, options.most, options.least))
 
 
 if __name__ == "__main__":
