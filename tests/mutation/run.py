@@ -190,7 +190,8 @@ def main() -> int:
     phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # no time for shrinking
     hypothesis.settings.register_profile("mutation", derandomize=True, deadline=None, database=None, phases=phases)
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
-    return collect(lambda session: check_all(session, options.modules, options.workers, options.most, options.least))
+    how = options.modules, options.workers, options.most, options.least
+    return collect(lambda session: check_all(session, *how))
 
 
 if __name__ == "__main__":
