@@ -156,7 +156,7 @@ def check(session: pytest.Session, chosen: Sequence[Mutant], workers: int, cpu_s
 
 
 def check_all(session: pytest.Session, modules: list[str], workers: int, most: int | None, least: float) -> int:
-    """Check the modules, `most` mutants of each; 1 if less than `least` per cent of mutants are noticed, or nothing can be said of them."""
+    """Check `most` mutants of each module; 1 if less than `least` per cent are noticed, or nothing can be said."""
     _, status, used = os.wait4(judge(session, None, 600), 0)
     if status:
         print("the tests fail without a fault: mend them first", file=sys.stderr)
@@ -170,7 +170,7 @@ def check_all(session: pytest.Session, modules: list[str], workers: int, most: i
             return 1
         made = list(mutants(name, int(line) if line else None))
         found, count = check(session, some_of(made, most), workers, cpu_seconds)
-        print(f"{name}: {found} of {count} mutants noticed" + f", of {len(made)}" * (count < len(made)), flush=True)
+        print(f"{name}: {found} of {count} mutants noticed ({len(made)} there are)", flush=True)
         noticed, total = noticed + found, total + count
     if not total:
         print("there is nothing to put a fault into", file=sys.stderr)
