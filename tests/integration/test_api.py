@@ -91,7 +91,7 @@ def test_it_serves_what_was_there_and_what_comes(broker: EmbeddedBroker, tmp_pat
         centre.flush()
         publish(broker, centre)
         api.until("/v1/queues/mail?windows=5m&fields=waiting", now={"waiting": 3})
-        lag = 'floorwalker_consumer_lag_records{topic="cti.state",partition="0"} 0\n'
+        lag = 'floorwalker_consumer_lag_records{topic="cti.state",partition="0"} 0.0'
         assert lag in api.client.get("/metrics").text
 
 

@@ -86,7 +86,7 @@ async def test_row_13_a_snapshot_frees_whom_it_does_not_list_and_everybody_is_to
     (source,) = (await ask(centre, "/v1/sources"))["items"]
     assert source["synthetic"] == {"snapshot": 2}
     metrics = (await get(centre.app(), "/metrics")).text
-    assert 'floorwalker_events_synthetic_total{source="pbx",reason="snapshot"} 2\n' in metrics
+    assert 'floorwalker_events_synthetic_total{source="pbx",reason="snapshot"} 2.0' in metrics
 
 
 async def test_row_14_on_a_contact_without_a_contact_is_dead() -> None:

@@ -180,9 +180,9 @@ async def test_metrics_count_alerts_by_rule_severity_and_state_and_keep_the_seri
     put(centre, "warns", "queue:mail")
     put(centre, "old", state="resolved")
     text = (await get(centre.app(), "/metrics")).text
-    assert 'floorwalker_alerts{rule="warns",severity="warning",state="firing"} 2\n' in text
-    assert 'floorwalker_alerts{rule="warns",severity="warning",state="pending"} 0\n' in text
-    assert 'floorwalker_alerts{rule="old",severity="warning",state="firing"} 0\n' in text
+    assert 'floorwalker_alerts{rule="warns",severity="warning",state="firing"} 2.0' in text
+    assert 'floorwalker_alerts{rule="warns",severity="warning",state="pending"} 0.0' in text
+    assert 'floorwalker_alerts{rule="old",severity="warning",state="firing"} 0.0' in text
 
 
 async def test_a_real_queue_alerts_and_ends() -> None:
