@@ -2,28 +2,35 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from service import (
-    cli_backtest,
-    cli_bench,
-    cli_compare,
-    cli_config,
-    cli_dead_letters,
-    cli_demo,
-    cli_ingest,
-    cli_rebuild,
-    cli_report,
-    cli_rules,
-    cli_schedule,
-    cli_tokens,
-    cli_top,
-    cli_topics,
-)
 from service.cli import Command, run_command_line
-from service.cli_processes import API, WORKER, process_command
-from service.config import Config
-from service.settings import ProcessSettings
-from service.simulate import cli as cli_simulate
+
+if TYPE_CHECKING:
+    from service.config import Config
+    from service.settings import ProcessSettings
+
+MODULES = {
+    "demo": "service.cli_demo",
+    "worker": "service.cli_processes",
+    "api": "service.cli_processes",
+    "report": "service.cli_report",
+    "compare": "service.cli_compare",
+    "backtest": "service.cli_backtest",
+    "ingest": "service.cli_ingest",
+    "simulate": "service.simulate.cli",
+    "topics": "service.cli_topics",
+    "dead-letters": "service.cli_dead_letters",
+    "token": "service.cli_tokens",
+    "top": "service.cli_top",
+    "rebuild": "service.cli_rebuild",
+    "config": "service.cli_config",
+    "rules": "service.cli_rules",
+    "schedule": "service.cli_schedule",
+    "bench": "service.cli_bench",
+}
+"""The first word of a command and where it is; to import them all takes a second, so one that is named comes alone."""
 
 GROUPS = {
     "config": "check a configuration",
@@ -35,42 +42,41 @@ GROUPS = {
 }
 
 
-def _run_worker(settings: ProcessSettings, config: Config) -> int:
+def _run_worker(settings: "ProcessSettings", config: "Config") -> int:
     from streams.worker import run  # here, because Faust takes long to import and the other commands do without
 
     return run(settings, config)
 
 
-def _run_api(settings: ProcessSettings, config: Config) -> int:
+def _run_api(settings: "ProcessSettings", config: "Config") -> int:
     from api.server import run  # here for the same reason
 
     return run(settings, config)
 
 
-COMMANDS: tuple[Command, ...] = (
-    *cli_demo.COMMANDS,
-    process_command("worker", "turn events into state: one member of the group of workers", WORKER, _run_worker),
-    process_command("api", "serve the state over HTTP, with wallboard and metrics", API, _run_api),
-    *cli_report.COMMANDS,
-    *cli_compare.COMMANDS,
-    *cli_backtest.COMMANDS,
-    *cli_ingest.COMMANDS,
-    *cli_simulate.COMMANDS,
-    *cli_topics.COMMANDS,
-    *cli_dead_letters.COMMANDS,
-    *cli_tokens.COMMANDS,
-    *cli_top.COMMANDS,
-    *cli_rebuild.COMMANDS,
-    *cli_config.COMMANDS,
-    *cli_rules.COMMANDS,
-    *cli_schedule.COMMANDS,
-    *cli_bench.COMMANDS,
-)
+def commands_of(word: str) -> tuple[Command, ...]:
+    """The commands with this first word."""
+    if word in ("worker", "api"):
+        from service.cli_processes import API, WORKER, process_command
+
+        if word == "worker":
+            text = "turn events into state: one member of the group of workers"
+            return (process_command(word, text, WORKER, _run_worker),)
+        return (process_command(word, "serve the state over HTTP, with wallboard and metrics", API, _run_api),)
+    found: tuple[Command, ...] = import_module(MODULES[word]).COMMANDS
+    return found
+
+
+def all_commands() -> tuple[Command, ...]:
+    """Every command, in the order of the help."""
+    return tuple(command for word in MODULES for command in commands_of(word))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, configuration or platform."""
-    return run_command_line(argv, COMMANDS, GROUPS)
+    words = [word for word in (sys.argv[1:] if argv is None else argv) if word != "--debug"]
+    commands = commands_of(words[0]) if words and words[0] in MODULES else all_commands()
+    return run_command_line(argv, commands, GROUPS)
 
 
 if __name__ == "__main__":

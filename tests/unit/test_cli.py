@@ -10,7 +10,7 @@ import pytest
 
 from service.cli import Command, run_command_line
 from service.errors import FailedError, UsageError
-from service.main import COMMANDS, main
+from service.main import all_commands, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,7 +141,7 @@ def test_a_configuration_that_a_variable_names_is_read(tmp_path, monkeypatch, ca
     assert "no.yaml: there is no such configuration file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+@pytest.mark.parametrize("name", [command.name for command in all_commands()])
 def test_every_command_explains_itself(name, capsys):
     assert main([*name.split(), "--help"]) == 0
     assert f"usage: floorwalker {name}" in capsys.readouterr().out
@@ -150,7 +150,7 @@ def test_every_command_explains_itself(name, capsys):
 def test_help_lists_the_commands():
     done = start("--help")
     assert done.returncode == 0
-    assert all(command.name.split()[0] in done.stdout for command in COMMANDS)
+    assert all(command.name.split()[0] in done.stdout for command in all_commands())
 
 
 def test_a_process_ends_with_2_after_wrong_usage():

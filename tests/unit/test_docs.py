@@ -21,7 +21,7 @@ from service.config_sections import AgentConfig, QueueConfig, ServiceLevelConfig
 from service.domain.kpis import KPIS
 from service.domain.settings import Floor
 from service.floor_state import FloorState
-from service.main import COMMANDS, GROUPS
+from service.main import GROUPS, all_commands
 from service.settings import ProcessSettings
 from service.topics import TOPICS
 
@@ -74,7 +74,7 @@ def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return found
 
 
-PARSERS = subcommands(build_parser(COMMANDS, GROUPS))
+PARSERS = subcommands(build_parser(all_commands(), GROUPS))
 
 
 def command_lines(text: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ import yaml
 from api.settings import ApiSettings
 from service.cli import build_parser
 from service.config import load_config
-from service.main import COMMANDS, GROUPS
+from service.main import GROUPS, all_commands
 from service.settings import PREFIX, ProcessSettings
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -50,7 +50,7 @@ def test_there_are_the_worker_and_the_api_each_with_a_disruption_budget() -> Non
 def test_the_command_is_one_of_the_program(name: str) -> None:
     (container,) = pod_of(name)["containers"]
     assert f"floorwalker-{container['args'][0]}" == name
-    build_parser(COMMANDS, GROUPS).parse_args(container["args"])
+    build_parser(all_commands(), GROUPS).parse_args(container["args"])
 
 
 @each_deployment
@@ -82,7 +82,7 @@ def test_it_is_probed_on_a_port_that_it_has_and_asks_for_what_it_needs(name: str
 def test_where_metrics_are_probed_they_are_served_to_other_addresses_than_the_pods_own_loopback() -> None:
     (container,) = pod_of("floorwalker-worker")["containers"]
     assert container["livenessProbe"]["httpGet"]["path"] == "/metrics"
-    options = build_parser(COMMANDS, GROUPS).parse_args(container["args"])
+    options = build_parser(all_commands(), GROUPS).parse_args(container["args"])
     assert options.metrics_host == "0.0.0.0"
     assert {"name": "metrics", "containerPort": int(options.metrics_port)} in container["ports"]
 

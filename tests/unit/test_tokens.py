@@ -12,7 +12,7 @@ import pytest
 from service.access import ROLES, Role
 from service.cli import run_command_line
 from service.errors import UsageError
-from service.main import COMMANDS, GROUPS
+from service.main import GROUPS, all_commands
 from service.timetext import DAY_MS, parse_span_ms
 from service.tokens import Tokens, new_token, read_tokens
 
@@ -172,7 +172,7 @@ def test_the_command_prints_the_token_once_and_its_line(
 ):
     monkeypatch.setattr("service.cli_tokens.time", SimpleNamespace(time_ns=lambda: NOW_MS * 1_000_000))
     words = ["token", "create", "--role", "supervisor", "--team", "blue", "--expires", "30d", "--id", "desk"]
-    assert run_command_line(words, COMMANDS, GROUPS) == 0
+    assert run_command_line(words, all_commands(), GROUPS) == 0
     token, line = capsys.readouterr().out.splitlines()
     assert token.startswith("fw_desk.")
     file.write_text(line, "utf-8")
@@ -186,7 +186,7 @@ def test_the_command_prints_the_token_once_and_its_line(
     ["--role", "viewer", "--id", "Wall board"],
 ])  # fmt: skip
 def test_a_token_that_fits_nobody_is_not_made(words: list[str], capsys: pytest.CaptureFixture[str]):
-    assert run_command_line(["token", "create", *words], COMMANDS, GROUPS) == 2
+    assert run_command_line(["token", "create", *words], all_commands(), GROUPS) == 2
     assert capsys.readouterr().out == ""
 
 

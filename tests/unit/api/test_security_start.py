@@ -21,7 +21,7 @@ from api.security_connections import MOST_REQUEST_BYTES, bounded
 from api.security_start import is_loopback
 from service.cli import run_command_line
 from service.embedded import dying_with_parent, free_port
-from service.main import COMMANDS, GROUPS
+from service.main import GROUPS, all_commands
 from service.settings import ProcessSettings
 from service.tokens import new_token
 from tests.unit.api.floors import Centre
@@ -45,7 +45,7 @@ def test_by_default_the_api_listens_on_loopback():
 def refused(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> str:
     """The sentence with which `floorwalker api` refuses to start."""
     common = ["api", "--bootstrap", NO_BROKER, "--data-dir", str(folder)]
-    assert run_command_line([*common, *words], COMMANDS, GROUPS) == 2
+    assert run_command_line([*common, *words], all_commands(), GROUPS) == 2
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1
     return error
