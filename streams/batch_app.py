@@ -7,6 +7,7 @@ from typing import cast
 
 import faust
 from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager
 from mode.types import ServiceT
 
 from streams.dead_letters import DeadLetters
@@ -19,6 +20,15 @@ class _Boot(BootStrategy):
 
     def kafka_producer(self) -> Iterable[ServiceT]:
         return [*super().kafka_producer(), cast(FloorwalkerApp, self.app).batch_producer]
+
+
+class PromptTables(TableManager):
+    """Tables that start at once: Faust waits a second in case the program adds some later, which we do not."""
+
+    async def on_start(self) -> None:
+        """Call when table manager is starting."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class FloorwalkerApp(faust.App):

@@ -15,7 +15,7 @@ from service.privacy import sealer
 from service.sealing import Sealer
 from service.settings import ProcessSettings
 from streams import transport
-from streams.batch_app import FloorwalkerApp
+from streams.batch_app import FloorwalkerApp, PromptTables
 from streams.dead_letters import DeadLetters
 from streams.lease import Lease
 from streams.producer import BatchProducer
@@ -79,6 +79,7 @@ def floorwalker_app(
         broker_commit_interval=1.0,
         # standbys lose records that Faust clears from the queue; a full recovery reads half a million a second
         table_standby_replicas=0,
+        TableManager=PromptTables,
         **more,
     )
     app.lease = Lease(session_timeout_s, session_timeout_s)

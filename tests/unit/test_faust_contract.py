@@ -21,6 +21,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.app.base import App, BootStrategy
 from faust.tables.base import Collection
+from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport import consumer as base_consumer
 from faust.transport.drivers import aiokafka as driver
@@ -112,6 +113,11 @@ def test_signature_is_the_one_we_override_or_call(function: Callable[..., Any], 
             Recovery,
             ["self.active_highwaters", "table.apply_changelog_batch(buf)"],
             id="recovery's view of the changelog",
+        ),
+        pytest.param(
+            TableManager.on_start,
+            ["await self.sleep(1.0)", "await self._update_channels()", "await self.recovery.start()"],
+            id="tables start a second late",
         ),
         pytest.param(
             FlowControlEvent.resume, ["self.clear()"], id="resuming clears queues, so sources stay closed until then"
