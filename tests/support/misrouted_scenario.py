@@ -20,7 +20,7 @@ from tests.support.mornings import Event, record, recording
 from tests.support.stream_run import Placed, StreamRun
 
 PARTITIONS = 3
-SLICE_MS = 300_000
+SLICE_MS = 600_000
 """Less than a contact lingers: what is moved arrives a little later than it would have."""
 
 
