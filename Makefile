@@ -8,8 +8,10 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable
 # only a SECONDS given on the command line counts: shells have a variable of that name, too
 DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS))
-# brokers and browsers want the machine for themselves: these run one after the other
-SERIAL := $(wildcard tests/integration tests/kafka tests/browser)
+# these wait for brokers more than they compute, each with an embedded one of its own: a file beside another
+WAITING := $(wildcard tests/integration)
+# Apache Kafka and browsers want the machine for themselves: these run one after the other
+SERIAL := $(wildcard tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures scrape-figures dashboards screenshots kafka-jars lock clean
@@ -23,10 +25,11 @@ demo: $(VENV)/.installed-embedded ## Run broker, worker, API and a simulated flo
 	@exec $(BIN)/floorwalker demo --port $(PORT) $(DEMO_SECONDS)
 
 test: lint test-quick ## Check style, types and imports, then run all tests: quick ones, then those with brokers
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(WAITING)
 	$(BIN)/python -m pytest $(SERIAL)
 
 test-quick: $(VENV)/.installed-dev ## Run the tests that need neither broker nor browser
-	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(SERIAL)) tests
+	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(WAITING) $(SERIAL)) tests
 
 test-long: $(VENV)/.installed-dev ## Try the laws on a hundred times as many logs, others every time (an hour or two)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 tests/property
