@@ -20,7 +20,7 @@ from service.domain.settings import ON_QUEUE, ServiceLevel
 from service.domain.totals import Totals
 from service.domain.view import ROLLING_MS, FloorView, WaitingNow, state_of, sub_state_of
 from service.floor_state import FloorState
-from service.window_cache import merged
+from service.window_cache import sums_of
 
 AGENT_STATES: Final = ("reserved", "on_contact", "acw", "not_ready", "ready")
 BREAK_LOOKED_MS: Final = 6 * 3_600_000
@@ -77,8 +77,8 @@ class QueueValues:
         """The totals of a window."""
         found = self._totals.get(window)
         if found is None:
-            parts = [self.view.queue_totals(queue, window) for queue in self.queues]
-            found = self._totals[window] = parts[0] if len(parts) == 1 else merged(parts)
+            parts = [self.view.queue_sums(queue, window) for queue in self.queues]
+            found = self._totals[window] = parts[0] if len(parts) == 1 else sums_of(parts)
         return found
 
     def measure(self, kpi: str, window: str | None) -> Measured:
@@ -94,7 +94,7 @@ class QueueValues:
         left: int | None = None
         if self._mixed and kpi == "abandonment_ratio":
             able = [q for q in self.queues if self._floor.queue(q.queue_id).service_level.abandonment]
-            left = round(sum(closed(self.view.queue_totals(queue, window)) for queue in able))
+            left = round(sum(closed(self.view.queue_sums(queue, window)) for queue in able))
         value = row.value(Reading(totals, self.level, over_threshold=over, closed_with_abandonment=left))
         sample: int = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else round(closed(totals)) + over
         is_level = kpi.startswith("service_level")
@@ -110,11 +110,6 @@ class QueueValues:
             Totals(), self.level, waiting.count, waiting.over, waiting.oldest_ms, self.staff, wait_ms
         )  # fmt: skip
         return Measured(_BY_NAME[kpi].value(reading), grows=kpi in _GROWING, slides=kpi in _BY_CLOCK)
-
-
-def _is_of_contacts(kpi: Kpi) -> bool:
-    """Whether the KPI of agents is about contacts, as those that queues have too, and not about time in state."""
-    return "queue" in kpi.scopes
 
 
 class AgentValues:
@@ -137,14 +132,14 @@ class AgentValues:
             return Measured(row.value(self.view.agent_now(self.agent, Totals())), grows=kpi in _GROWING, slides=False)
         if window is None:
             return NOTHING
-        totals = self._counts(window) if _is_of_contacts(row) else self.view.agent_totals(self.agent, window)
+        totals = self._sums(window)
         sample = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else None
         return Measured(row.value(self.view.agent_now(self.agent, totals)), sample, ratio=row.unit == "ratio")
 
-    def _counts(self, window: str) -> Totals:
+    def _sums(self, window: str) -> Totals:
         found = self._totals.get(window)
         if found is None:
-            found = self._totals[window] = self.view.agent_counts(self.agent, window)
+            found = self._totals[window] = self.view.agent_sums(self.agent, window)
         return found
 
 
@@ -165,8 +160,7 @@ class TeamValues:
             return Measured(row.value(Reading(Totals(), staff=self.staff)), slides=False)
         if row is None or window is None or "agent" not in row.scopes or kpi in _NOW_NAMES:
             return NOTHING
-        read = self._view.agent_counts if _is_of_contacts(row) else self._view.agent_totals
-        totals = merged([read(agent, window) for agent in self.agents])
+        totals = sums_of([self._view.agent_sums(agent, window) for agent in self.agents])
         sample = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else None
         return Measured(row.value(Reading(totals)), sample, ratio=row.unit == "ratio")
 
@@ -208,11 +202,11 @@ def _offered_per_expected(values: QueueValues, window: str) -> Measured:
         before_ms = BASELINE_MS - span_ms
         newest = now_ms // QUEUE_PANE_MS
         first, end = newest - BASELINE_MS // QUEUE_PANE_MS + 1, newest - span_ms // QUEUE_PANE_MS + 1
-        panes = [totals for queue in values.queues for number, totals in queue.panes.items() if first <= number < end]
         oldest = min((min(queue.panes, default=newest) for queue in values.queues), default=newest)
         if oldest > first + (end - first) // 2:  # too young to know its own pace
             return NOTHING
-        expected = sum(totals.offered for totals in panes) * span_ms / before_ms
+        offered_before = sum(values.view.queue_panes(queue, first, end).offered for queue in values.queues)
+        expected = offered_before * span_ms / before_ms
     return Measured(ratio(offered, expected), offered)
 
 

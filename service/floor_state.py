@@ -21,6 +21,7 @@ from service.domain.state_keys import SCHEMA, other_schema
 from service.domain.totals import Totals
 from service.domain.view import (
     ROLLING_MS,
+    TIME_FIELDS,
     FloorView,
     Staff,
     WaitingNow,
@@ -30,7 +31,7 @@ from service.expectations import Expectations
 from service.feed_status import FeedStatus, Latency
 from service.interval_history import IntervalHistory
 from service.staff_index import StaffIndex
-from service.window_cache import IntervalTotals, PaneTotals, merged
+from service.window_cache import IntervalTotals, PaneTotals, merged, sums_of
 
 Record = tuple[bytes, bytes | None]
 DEFAULT_HISTORY_DAYS: Final = 35
@@ -41,12 +42,29 @@ log = logging.getLogger(__name__)
 class _Windows:
     """The cached window totals of one scope."""
 
-    __slots__ = ("intervals", "panes", "scope")
+    __slots__ = ("_sums", "intervals", "panes", "scope")
 
     def __init__(self, scope: QueueScope | AgentScope) -> None:
         self.scope = scope
         self.panes = PaneTotals(scope.panes)
         self.intervals = IntervalTotals(scope.intervals)
+        self._sums: PaneTotals | None = None
+
+    @property
+    def sums(self) -> PaneTotals:
+        """The same as `panes` for who reads few of the fields."""
+        if self._sums is None:
+            self._sums = PaneTotals(self.scope.panes, sums_of)
+        return self._sums
+
+    def changed(self, number: int, of_panes: bool) -> None:
+        """A pane or interval was written or removed."""
+        if not of_panes:
+            self.intervals.changed(number)
+            return
+        self.panes.changed(number)
+        if self._sums is not None:
+            self._sums.changed(number)
 
 
 class FloorState:
@@ -150,7 +168,7 @@ class FloorState:
         if kind in b"pi":
             windows = self._windows.get(scope)
             if windows is not None:
-                (windows.panes if kind == b"p" else windows.intervals).changed(int(key.split(b"|", 2)[1]))
+                windows.changed(int(key.split(b"|", 2)[1]), kind == b"p")
         elif kind in b"lts":
             self._live_changed(scope)
         elif kind == b"f":
@@ -268,6 +286,13 @@ class _CachedView(FloorView):
             return windows.panes.rolling(span_ms // QUEUE_PANE_MS, self.now_ms // QUEUE_PANE_MS)
         return windows.intervals.total(*self.bounds_ms(queue.scope, window))
 
+    def queue_sums(self, queue: QueueScope, window: str) -> Totals:
+        """The same for who reads few of the fields."""
+        span_ms = ROLLING_MS.get(window)
+        if span_ms is None:
+            return self.queue_totals(queue, window)
+        return self._state.windows(queue).sums.rolling(span_ms // QUEUE_PANE_MS, self.now_ms // QUEUE_PANE_MS)
+
     def queue_now(self, queues: list[QueueScope], staff: Staff | None, level: ServiceLevel) -> Reading:
         """What is true of one or several queues now."""
         waiting = WaitingNow(self._floor, queues, self.now_ms)
@@ -284,6 +309,29 @@ class _CachedView(FloorView):
             return windows.intervals.total(*self.bounds_ms(agent.scope, window))
         return windows.panes.rolling(span_ms // AGENT_PANE_MS, self.now_ms // AGENT_PANE_MS)
 
+    def queue_panes(self, queue: QueueScope, first: int, end: int) -> Totals:
+        """The same of the panes [first, end)."""
+        return self._state.windows(queue).sums.between(first, end)
+
     def own_agent_counts(self, agent: AgentScope, window: str) -> Totals:
         """A copy of it."""
         return merged((self.agent_counts(agent, window),))
+
+    def agent_sums(self, agent: AgentScope, window: str) -> Totals:
+        """An agent's totals for who reads few of the fields: time in state, or in adherence, is measured if asked
+        for.
+        """
+        span_ms = ROLLING_MS.get(window)
+        if span_ms is None:
+            return self.agent_totals(agent, window)
+        counts = self._state.windows(agent).sums.rolling(span_ms // AGENT_PANE_MS, self.now_ms // AGENT_PANE_MS)
+        times: Totals | None = None
+
+        def measured(name: str) -> Totals | None:
+            nonlocal times
+            if name in TIME_FIELDS:
+                times = times or self.agent_times(agent, span_ms)
+                return times
+            return self.agent_adherence(agent, span_ms) if name == "adherence_ms" else None
+
+        return sums_of((counts,), measured)

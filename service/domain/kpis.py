@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
+
+import msgspec
 
 from service.domain.adherence import ABSENT, EXCUSED, LOST, ON_QUEUE_TIME, OUT, PAID, PLANNED_ON_QUEUE, SCHEDULED
 from service.domain.service_level import VARIANTS, closed, ratio, service_level
@@ -14,11 +17,12 @@ Unit = Literal["count", "seconds", "ratio", "per_hour"]
 Kind = Literal["queue", "agent"]
 Better = Literal["higher", "lower", "neither"]
 
+_LEVEL: Final = ServiceLevel()
+_NO_KINDS: Final[Mapping[str, ReasonKind]] = MappingProxyType({})
 STAFF_STATES: Final = ("available", "reserved", "on_contact", "acw", "not_ready")
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(msgspec.Struct):
     """What a KPI is computed from: the totals of a bucket and, for what is true now, the state beside them.
 
     The fields after `totals` are None (or 0) where the bucket has no "now": closed intervals, and agents' share of a
@@ -27,7 +31,7 @@ class Reading:
     """
 
     totals: Totals
-    level: ServiceLevel = field(default_factory=ServiceLevel)
+    level: ServiceLevel = _LEVEL
     waiting: int | None = None
     over_threshold: int = 0
     oldest_wait_ms: int | None = None
@@ -36,7 +40,7 @@ class Reading:
     closed_with_abandonment: float | None = None
     login_seen: bool = True
     state_ms: int | None = None
-    reason_kinds: Mapping[str, ReasonKind] = field(default_factory=dict)
+    reason_kinds: Mapping[str, ReasonKind] = _NO_KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final, Literal, Protocol
 
+import msgspec
+
 from service.domain.alert_record import Severity
 
 Op = Literal["<", "<=", ">", ">=", "==", "!=", "rises"]
@@ -71,8 +73,7 @@ class Level:
         return None if own.threshold_seconds is None else own.threshold_seconds * self.number
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True, gc=False):
     """One value of one scope. `value` None: undefined. `sample`: contacts behind it; None: it needs none.
 
     `grows`: it grows by one a second as long as nothing happens. `slides`: it may change as time passes; a value that
@@ -175,8 +176,7 @@ class Rule:
         return self.inhibits is not None and rule_id != self.rule_id and (not self.inhibits or rule_id in self.inhibits)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """A comparison that holds."""
 
     condition: Condition
@@ -184,8 +184,7 @@ class Finding:
     level: float
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(msgspec.Struct):
     """What a rule finds of a scope: `raised` at the level of raising, `held` at that of clearing; None: nothing.
 
     `due_ms`: when to look again though nothing happens; None: no need.

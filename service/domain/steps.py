@@ -11,6 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from service.domain.totals import bump
+
 STRETCH_BUCKET_MS: Final = 300_000
 """Stretches are stored by the five minutes they begin in."""
 
@@ -95,6 +97,13 @@ def shown(what: What) -> Shown:
     elif reserving > 0:
         own = RESERVED
     return own, reason if own == NOT_READY else None, logged_in or implied > 0
+
+
+@lru_cache(KNOWN_WHATS)
+def said(what: What) -> tuple[str, str | None, bool]:
+    """(state shown, reason, logged in); the reason is that of the own state."""
+    code, _, logged_in = shown(what)
+    return STATES[code], what[1] if code == what[0] else None, logged_in
 
 
 class Steps:
@@ -208,9 +217,21 @@ class Steps:
 
     def what(self, index: int) -> tuple[str, str | None, bool]:
         """(state shown, reason, logged in) of one stretch; the reason is that of the own state."""
-        what = self.whats[index]
-        code, _, logged_in = shown(what)
-        return STATES[code], what[1] if code == what[0] else None, logged_in
+        return said(self.whats[index])
+
+    def times(self, since_ms: int, until_ms: int) -> dict[tuple[str, str | None, bool], int]:
+        """How long the agent did what in [since_ms, until_ms), in the words of `what`: the sums of `segments`."""
+        starts, found = self.starts, dict[What, int]()
+        index = max(0, bisect_right(starts, since_ms) - 1)
+        end = bisect_left(starts, until_ms, lo=index)
+        for place in range(index, end):
+            what = self.whats[place]
+            next_ms = starts[place + 1] if place + 1 < end else until_ms
+            found[what] = found.get(what, 0) + next_ms - max(starts[place], since_ms)
+        sums: dict[tuple[str, str | None, bool], int] = {}
+        for what, time_ms in found.items():
+            bump(sums, said(what), time_ms)
+        return sums
 
     def segments(self, since_ms: int, until_ms: int) -> Iterator[Segment]:
         """What the agent did in [since_ms, until_ms), cut at its ends; the open stretch counts up to `until_ms`."""

@@ -22,6 +22,9 @@ from service.domain.totals import UNSTATED, Totals, bump, total_of
 ROLLING_MS: Final = {"5m": 300_000, "15m": 900_000, "30m": 1_800_000, "60m": 3_600_000}
 WINDOWS: Final = (*ROLLING_MS, "interval", "day")
 STAFF_NAME: Final = {"ready": "available"}
+TIME_FIELDS: Final = frozenset((*STATE_FIELDS.values(), "not_ready_by_reason", "login_ms"))
+"""Fields of `Totals` that time in state adds to."""
+
 LEG_STATES: Final = ("reserved", "on_contact", "acw")
 TAKING: Final = ("ready", "reserved", "on_contact")
 """States in which an agent with room for several contacts may be given one more."""
@@ -191,9 +194,8 @@ def add_state(totals: Totals, state: str, reason: str | None, logged_in: bool, d
 def add_states(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int, sign: int = 1) -> None:
     """Add (or with sign -1 take off) the agent's time in state during [since_ms, until_ms)."""
     if since_ms < until_ms:
-        for segment in agent.timeline.segments(since_ms, until_ms):
-            duration_ms = sign * (segment.until_ms - segment.since_ms)
-            add_state(totals, segment.state, segment.reason, segment.logged_in, duration_ms)
+        for (state, reason, logged_in), duration_ms in agent.timeline.times(since_ms, until_ms).items():
+            add_state(totals, state, reason, logged_in, sign * duration_ms)
 
 
 def add_open_state(totals: Totals, agent: AgentScope, since_ms: int, until_ms: int, now_ms: int) -> None:
@@ -235,18 +237,45 @@ class FloorView:
 
     def agent_totals(self, agent: AgentScope, window: str) -> Totals:
         """An agent's totals of one window; time in state is cut at the window's edges and counts up to now."""
-        totals, now_ms = self.own_agent_counts(agent, window), self.now_ms
+        totals = self.own_agent_counts(agent, window)
         span_ms = ROLLING_MS.get(window)
         if span_ms is None:
             self.add_open(totals, agent, *self.bounds_ms(agent.scope, window))
         else:
-            since_ms = (now_ms // AGENT_PANE_MS + 1) * AGENT_PANE_MS - span_ms
-            add_states(totals, agent, since_ms, now_ms)
-            add_adherence(totals, self.plan(agent), agent.timeline, since_ms, now_ms)
+            totals.add(self.agent_times(agent, span_ms))
+            totals.add(self.agent_adherence(agent, span_ms))
         return totals
 
+    def agent_times(self, agent: AgentScope, span_ms: int) -> Totals:
+        """An agent's time in state in a rolling window, up to now."""
+        totals = Totals()
+        add_states(totals, agent, self._first_ms(span_ms), self.now_ms)
+        return totals
+
+    def agent_adherence(self, agent: AgentScope, span_ms: int) -> Totals:
+        """The same of what adherence is made of."""
+        totals = Totals()
+        add_adherence(totals, self.plan(agent), agent.timeline, self._first_ms(span_ms), self.now_ms)
+        return totals
+
+    def _first_ms(self, span_ms: int) -> int:
+        """Where an agent's rolling window begins: with its first pane."""
+        return (self.now_ms // AGENT_PANE_MS + 1) * AGENT_PANE_MS - span_ms
+
+    def agent_sums(self, agent: AgentScope, window: str) -> Totals:
+        """An agent's totals for who reads few of the fields. Not to be changed."""
+        return self.agent_totals(agent, window)
+
+    def queue_sums(self, queue: QueueScope, window: str) -> Totals:
+        """The same of a queue."""
+        return self.queue_totals(queue, window)
+
+    def queue_panes(self, queue: QueueScope, first: int, end: int) -> Totals:
+        """The same of the panes [first, end)."""
+        return total_of([totals for number, totals in queue.panes.items() if first <= number < end])
+
     def agent_counts(self, agent: AgentScope, window: str) -> Totals:
-        """The same of contacts alone, without what is measured up to now: most of the work. Not to be changed."""
+        """The same of contacts alone, without what is measured up to now. Not to be changed."""
         span_ms = ROLLING_MS.get(window)
         if span_ms is None:
             return interval_total(agent.intervals, *self.bounds_ms(agent.scope, window))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
 
 from service.domain import state_keys as keys
 from service.domain.mark import Mark
+from service.domain.scopes import QUEUE_PANE_MS
 from service.domain.state_feed import MARK_KEY
 from service.domain.totals import Totals, total_of
 from service.domain.view import WINDOWS, FloorView, distinct_staff, staff_by_queue
@@ -34,15 +37,34 @@ def busy(centre: Centre, rng: random.Random, name: str) -> None:
             centre.event("leg.ended", queue_id=queue, wrapup_ms=rng.choice([0, 90_000]), **leg)
 
 
+def read(totals: Totals) -> dict[str, Any]:
+    """Every field, read one by one."""
+    return {name: getattr(totals, name) for name in Totals.__struct_fields__}
+
+
 def agrees(state: FloorState) -> None:
     """Every cached reading equals the one that the domain computes from scratch."""
     view = state.view()
     plain = FloorView(state.floor, state.calendars, view.now_ms)
     for queue in state.scopes.queues.values():
         assert {w: view.queue_totals(queue, w) for w in WINDOWS} == {w: plain.queue_totals(queue, w) for w in WINDOWS}
+        assert {w: read(view.queue_sums(queue, w)) for w in WINDOWS} == {
+            w: read(plain.queue_totals(queue, w)) for w in WINDOWS
+        }
+        for first in (view.now_ms // QUEUE_PANE_MS - 719, view.now_ms // QUEUE_PANE_MS - 100):
+            last = view.now_ms // QUEUE_PANE_MS - 90
+            assert read(view.queue_panes(queue, first, last)) == read(plain.queue_panes(queue, first, last))
     agents = list(state.scopes.agents.values())
     for agent in agents:
+        assert {w: read(view.agent_sums(agent, w)) for w in WINDOWS} == {
+            w: read(plain.agent_totals(agent, w)) for w in WINDOWS
+        }
         assert {w: view.agent_totals(agent, w) for w in WINDOWS} == {w: plain.agent_totals(agent, w) for w in WINDOWS}
+        segments = agent.timeline.segments(view.now_ms - 3_600_000, view.now_ms)
+        states = Counter[tuple[str, str | None, bool]]()
+        for s in segments:
+            states[s.state, s.reason, s.logged_in] += s.until_ms - s.since_ms
+        assert agent.timeline.times(view.now_ms - 3_600_000, view.now_ms) == states
     counted = staff_by_queue(agents, view.now_ms)
     for queue_id in {*state.queue_ids(), *counted}:
         assert state.staff.of_queue(queue_id) == counted.get(queue_id, {})
