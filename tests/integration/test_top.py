@@ -36,6 +36,10 @@ def once(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(top("--once", *words), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
+AS_ON_A_TERMINAL = ("env", "--default-signal=INT")
+"""Where tests run in the background of a shell, they and what they start ignore Ctrl-C."""
+
+
 class Terminal:
     """`floorwalker top` on a terminal of its own."""
 
@@ -44,8 +48,8 @@ class Terminal:
         self.resize(rows, columns)
         environment = {key: value for key, value in os.environ.items() if key not in ("LINES", "COLUMNS")}
         self.process = subprocess.Popen(
-            top("--url", url, "--interval", "0.5"), cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs,
-            start_new_session=True, env={**environment, "TERM": "xterm"},
+            [*AS_ON_A_TERMINAL, *top("--url", url, "--interval", "0.5")], cwd=ROOT, start_new_session=True,
+            stdin=theirs, stdout=theirs, stderr=theirs, env={**environment, "TERM": "xterm"},
         )  # fmt: skip
         os.close(theirs)
         self.text = ""
