@@ -45,7 +45,7 @@ class Contacts:
         self._customers = max(200, int(plan.contacts_per_hour * 60))
         self.staff = Staff(engine, plan, self.serve)
         self.aftermath = Aftermath(engine, labels, self.start)
-        self.talks = Talks(engine, self.staff, self.aftermath, self)
+        self.talks = Talks(engine, self.staff, self.aftermath, self, labels)
 
     def arrive(self, queue: QueuePlan) -> None:
         """A customer of the population comes for the first time."""

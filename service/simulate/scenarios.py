@@ -9,17 +9,20 @@ from service.simulate.options import MINUTE_MS, SimulationOptions
 if TYPE_CHECKING:
     from service.simulate.plan import Plan
 
-Kind = Literal["surge", "outage", "campaign", "fault", "snowball", "feed-loss", "absence"]
+Kind = Literal["surge", "outage", "campaign", "fault", "snowball", "feed-loss", "absence", "slow-handling"]
 
 CAMPAIGN_ID: Final = "autumn"
 CAMPAIGN_DNIS: Final = "08005550100"
 INCIDENT_ID: Final = "incident-1"
 CAMPAIGN_FACTOR: Final = 2.2
+HANDLE_FACTOR: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One thing injected in [from_ms, to_ms); `volume_factor` multiplies the arrivals of `queues`."""
+    """One thing injected in [from_ms, to_ms); `volume_factor` multiplies the arrivals of `queues`, `handle_factor` is
+    what the talks of their contacts have grown to at the end: they grow evenly from the beginning on.
+    """
 
     kind: Kind
     from_ms: int
@@ -28,6 +31,7 @@ class Label:
     agents: tuple[str, ...] = ()
     site: str | None = None
     volume_factor: float = 1.0
+    handle_factor: float = 1.0
 
     def covers(self, at_ms: int) -> bool:
         """Whether it is on at that time."""
@@ -57,6 +61,9 @@ def labels_of(options: SimulationOptions, plan: "Plan") -> list[Label]:
             ]
         case "absence":
             return [_absence(plan, from_ms)]
+        case "slow-handling":
+            to_ms = from_ms + 180 * MINUTE_MS
+            return [Label("slow-handling", from_ms, to_ms, tuple(first_pool), handle_factor=HANDLE_FACTOR)]
         case "feed-loss":
             return [Label("feed-loss", from_ms, from_ms + 12 * MINUTE_MS)]
 
@@ -88,6 +95,15 @@ def volume_factor(labels: Iterable[Label], at_ms: int) -> float:
     for label in labels:
         if label.covers(at_ms):
             factor *= label.volume_factor
+    return factor
+
+
+def handle_factor(labels: Iterable[Label], queue_id: str, at_ms: int) -> float:
+    """By how much the labels make a talk of the queue longer that begins at that time."""
+    factor = 1.0
+    for label in labels:
+        if label.handle_factor != 1 and queue_id in label.queues and label.covers(at_ms):
+            factor *= 1 + (label.handle_factor - 1) * (at_ms - label.from_ms) / (label.to_ms - label.from_ms)
     return factor
 
 

@@ -20,6 +20,7 @@ from service.simulate.aftermath import Aftermath
 from service.simulate.agents import Seat, Staff
 from service.simulate.engine import Engine
 from service.simulate.plan import QueuePlan
+from service.simulate.scenarios import Label, handle_factor
 from service.simulate.visits import Contact, Visit
 
 _TALK_SIGMA: Final = 0.7
@@ -51,8 +52,9 @@ class Line(Protocol):
 class Talks:
     """All contacts that an agent serves."""
 
-    def __init__(self, engine: Engine, staff: Staff, aftermath: Aftermath, line: Line) -> None:
+    def __init__(self, engine: Engine, staff: Staff, aftermath: Aftermath, line: Line, labels: list[Label]) -> None:
         """Nobody talks at first."""
+        self._labels = labels
         self._engine = engine
         self._staff = staff
         self._aftermath = aftermath
@@ -64,6 +66,7 @@ class Talks:
         self._emit(VisitAnswered, visit, seat, ring_ms=ring_ms)
         self._note_callback(visit)
         talk_ms = engine.log_normal(visit.queue.talk_ms, _TALK_SIGMA)
+        talk_ms = int(talk_ms * handle_factor(self._labels, visit.queue.queue_id, engine.now_ms))
         voice = visit.queue.channel == "voice"
         hold_ms = engine.log_normal(35_000, 0.6) if voice and talk_ms > 20_000 and engine.chance(_HELD) else 0
         if hold_ms:

@@ -5,14 +5,14 @@ from collections import Counter
 import pytest
 
 from service.domain.business_events import CampaignAnnounced, CampaignStarted, IncidentClosed, IncidentOpened
-from service.domain.events import AgentStateChanged, ContactStarted, LegAlerting
+from service.domain.events import AgentStateChanged, ContactStarted, LegAlerting, LegEnded
 from service.domain.settings import Floor
 from service.recordings import Recording
 from service.report import build_report
 from service.report_options import ReportOptions
 from service.simulate.centre import labels
 from service.simulate.options import HOUR_MS, MINUTE_MS, Scenario, SimulationOptions
-from service.simulate.scenarios import Label
+from service.simulate.scenarios import Label, handle_factor
 from tests.unit.simulate.days import day, figures
 
 
@@ -94,7 +94,24 @@ def test_in_an_absence_some_agents_are_not_where_their_schedule_wants_them() -> 
     assert min(there) > 0.7
 
 
-@pytest.mark.parametrize("scenario", ["surge", "outage", "campaign", "snowball", "absence"])
+def test_slow_handling_creeps_up_to_talks_twice_as_long() -> None:
+    options, (label,) = _day_of("slow-handling")
+    assert [handle_factor([label], label.queues[0], at) for at in (label.from_ms - 1, label.from_ms)] == [1.0, 1.0]
+    assert handle_factor([label], label.queues[0], label.to_ms - 1) == pytest.approx(2, abs=0.001)
+    assert handle_factor([label], "chat", label.to_ms - 1) == 1
+    first, last = (_talk_ms(options, label, hour) for hour in (0, 2))
+    assert last / first > 1.3
+
+
+def _talk_ms(options: SimulationOptions, label: Label, hour: int) -> float:
+    """The mean talk of the contacts of its queues that ended in one hour of the trouble."""
+    from_ms = label.from_ms + hour * HOUR_MS
+    ended = [e for e in day(options) if isinstance(e, LegEnded) and e.queue_id in label.queues]
+    talks = [e.talk_ms for e in ended if from_ms <= e.occurred_at_ms < from_ms + HOUR_MS and e.talk_ms is not None]
+    return sum(talks) / len(talks)
+
+
+@pytest.mark.parametrize("scenario", ["surge", "outage", "campaign", "snowball", "absence", "slow-handling"])
 def test_before_the_scenario_begins_the_day_is_the_calm_one(scenario: Scenario) -> None:
     options, injected = _day_of(scenario)
     until_ms = injected[0].from_ms - 2 * HOUR_MS  # a campaign is announced two hours before
