@@ -218,11 +218,15 @@ class LiveFloor:
         silent_ms = max(0, self._state.wall_ms() - received_ms)
         expected = tells and received_ms and silent_ms < FORGOTTEN_MS and self._something_open()
         pace = self._pace.get(name)
-        return SourceValues(silent_ms if expected else None, None if pace is None else pace.per_second, gaps)
+        known = pace is not None and (self._someone_waits() or self._state.staff.busy())
+        return SourceValues(silent_ms if expected else None, pace.per_second if pace and known else None, gaps)
 
     def _something_open(self) -> bool:
         """Whether somebody is signed in or waits: only then is silence strange."""
-        return self._state.staff.anyone() or any(queue.waiting for queue in self._state.scopes.queues.values())
+        return self._state.staff.anyone() or self._someone_waits()
+
+    def _someone_waits(self) -> bool:
+        return any(queue.waiting for queue in self._state.scopes.queues.values())
 
     def sources_of(self, scope: str) -> Sequence[str]:
         """The sources that tell of the scope's site, by the configuration; else all that tell of the floor and of no

@@ -8,7 +8,7 @@ from service.domain.calendar import Calendars
 from service.domain.scopes import AgentScope
 from service.domain.settings import Floor
 from service.domain.totals import bump
-from service.domain.view import Staff, distinct_staff, staff_of_agent
+from service.domain.view import LEG_STATES, Staff, distinct_staff, staff_of_agent
 from service.plan_index import PlanIndex
 
 _NOBODY: Final[Staff] = {}
@@ -65,6 +65,10 @@ class StaffIndex:
     def anyone(self) -> bool:
         """Whether any agent is in a state that counts as being there."""
         return any(self._state.values())
+
+    def busy(self) -> bool:
+        """Whether any agent is being offered a contact, on one or in after-call work: that ends with an event."""
+        return any(state in LEG_STATES for state in self._state.values())
 
     def of_queue(self, queue_id: str) -> Staff:
         """Agents by state who serve the queue, and those `scheduled` and `absent` where there are schedules."""
