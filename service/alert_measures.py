@@ -13,12 +13,13 @@ from service.domain.adherence import AdherenceNow
 from service.domain.drift import Drift
 from service.domain.kpi_times import NOW_KPIS
 from service.domain.kpis import KPIS, KPIS_OF, Kpi, Reading
+from service.domain.projection import Projection
 from service.domain.rules import NOT_YET, NOTHING, Measured, Own
 from service.domain.scopes import QUEUE_PANE_MS, AgentScope, QueueScope
 from service.domain.service_level import closed, ratio, service_level
 from service.domain.settings import ON_QUEUE, ServiceLevel
 from service.domain.totals import Totals
-from service.domain.view import ROLLING_MS, FloorView, WaitingNow, state_of, sub_state_of
+from service.domain.view import ROLLING_MS, WINDOWS, FloorView, WaitingNow, state_of, sub_state_of
 from service.floor_state import FloorState
 from service.window_cache import sums_of
 
@@ -28,6 +29,9 @@ BREAK_LOOKED_MS: Final = 6 * 3_600_000
 
 BASELINE_MS: Final = 7_200_000
 """How far back a queue's own volume is known without an expectation: as long as panes are kept."""
+
+TO_COME: Final = ("interval", "day")
+"""Windows with something to come."""
 
 _BY_NAME: Final[dict[str, Kpi]] = {kpi.name: kpi for kpi in KPIS}
 _NOW_NAMES: Final = frozenset(kpi.name for kpis in NOW_KPIS.values() for kpi in kpis)
@@ -54,6 +58,8 @@ class Measure:
     windowed: bool
     help: str
     of: Callable[[Any, str], Measured]
+    windows: tuple[str, ...] = WINDOWS
+    """Those it can be asked of."""
 
 
 class QueueValues:
@@ -168,7 +174,8 @@ class TeamValues:
 @dataclass(slots=True)
 class SourceValues:
     """One source at one moment. `silent_ms`: since its newest event reached Kafka, None while silence means nothing;
-    `per_second`: how many events it sent lately, None while that is not known.
+    `per_second`: how many events it sent lately, None while that is not known, or says nothing since no contact is under
+    way: agents who have signed in and wait for the first call are silent.
     """
 
     silent_ms: int | None
@@ -208,6 +215,17 @@ def _offered_per_expected(values: QueueValues, window: str) -> Measured:
         offered_before = sum(values.view.queue_panes(queue, first, end).offered for queue in values.queues)
         expected = offered_before * span_ms / before_ms
     return Measured(ratio(offered, expected), offered)
+
+
+def _projected(of: Callable[[Projection], float | None]) -> Callable[[QueueValues, str], Measured]:
+    def measure(values: QueueValues, window: str) -> Measured:
+        queue = values.queues[0]
+        found = values.outlook.projection(queue, window, values.view) if window in TO_COME else None
+        if found is None:
+            return NOTHING
+        return Measured(of(found), round(closed(values.totals(window))) + values.waiting.over, values.level.variant)
+
+    return measure
 
 
 def _drift(
@@ -292,7 +310,13 @@ MEASURES: Final[dict[str, Measure]] = {
             "(1 - service level) / (1 - target).", _burn_rate),
         Measure("offered_per_expected", _QUEUES, True,
             "Offered / offered as expected by forecast or profile, else as in the two hours before.",
-            _offered_per_expected),
+            _offered_per_expected, tuple(ROLLING_MS)),
+        Measure("service_level_projected_ratio", ("queue",), True,
+            "The service level that the interval or the day will end with: what has happened, and what is expected of "
+            "the rest. Undefined without forecast or past weeks.", _projected(attrgetter("ratio")), TO_COME),
+        Measure("recovery_ratio", ("queue",), True,
+            "The share of the contacts still to come that must be served in time for the target of the interval or the "
+            "day: above 1 it is lost.", _projected(attrgetter("needed_ratio")), TO_COME),
         *(Measure(f"{name}_{method}", ("queue",), False,
             f"How far {what} has drifted for the worse today against past weeks or the forecast, in standard "
             f"deviations: {method.upper()} over the day's whole intervals.", _drift(of, value))
@@ -334,6 +358,11 @@ def known_kpis(kind: str) -> dict[str, bool]:
             kpis |= {kpi.name: False for kpi in NOW_KPIS["queue"] if kpi.name.startswith("agents_")}
         found |= kpis
     return found
+
+
+def windows_of(kpi: str) -> tuple[str, ...]:
+    """The windows that a rule may ask a KPI or measure of."""
+    return MEASURES[kpi].windows if kpi in MEASURES else WINDOWS
 
 
 def is_ratio(kpi: str) -> bool:

@@ -1,5 +1,5 @@
-"""What alerts need of expectations: contacts expected in a span, drift against them, and why a service level was
-missed.
+"""What alerts need of expectations: contacts expected in a span, drift against them, where the service level of the
+interval and the day will end, and why one was missed.
 """
 
 from collections.abc import Iterator
@@ -8,10 +8,12 @@ from service.domain.alert_record import Alert, CausePart
 from service.domain.causes import Compared, Conditions, Gap, Heads, split_gap
 from service.domain.drift import Drift, drift, handle_residuals, level_residuals
 from service.domain.expectation import Expectation, aht_ms
+from service.domain.projection import Projection, SlotOutlook, outlook, project, remaining
 from service.domain.scopes import QueueScope
 from service.domain.service_level import service_level_share
 from service.domain.view import ROLLING_MS, FloorView, WaitingNow
 from service.floor_state import FloorState
+from service.planning import day_slots
 
 WORKING = ("available", "reserved", "on_contact", "acw")
 """States of agents who are at work for a queue."""
@@ -26,6 +28,7 @@ class AlertOutlook:
     def __init__(self, state: FloorState) -> None:
         self._state = state
         self._drifts: dict[str, tuple[int, Drifts]] = {}
+        self._to_come: dict[str, tuple[int, list[SlotOutlook]]] = {}
 
     def offered(self, queue_id: str, since_ms: int, until_ms: int) -> float | None:
         """The contacts expected in [since, until), as shares of the intervals it touches; None where nobody can say."""
@@ -53,6 +56,30 @@ class AlertOutlook:
             found = drift(level_residuals(parts, level)), drift(handle_residuals(parts))
             kept = self._drifts[queue.scope] = (current_ms, found)
         return kept[1]
+
+    def projection(self, queue: QueueScope, window: str, view: FloorView) -> Projection | None:
+        """Where the service level of the current `interval` or `day` will end; None where nothing more is expected.
+
+        What is to come is found out once an interval, what has happened is of now.
+        """
+        level = self._state.floor.queue(queue.queue_id).level_at(view.now_ms)
+        until_ms = view.bounds_ms(queue.scope, window)[1]
+        left = remaining([each for each in self._slots(queue, view) if each.slot.start_ms < until_ms], view.now_ms)
+        if not left:
+            return None
+        over = WaitingNow(self._state.floor, [queue], view.now_ms).over
+        return project(service_level_share(view.queue_totals(queue, window), over, level), left, level)
+
+    def _slots(self, queue: QueueScope, view: FloorView) -> list[SlotOutlook]:
+        """The intervals of the day that are not over."""
+        now_ms = view.now_ms
+        current_ms = self._state.calendars.of_scope(queue.scope).interval_start_ms(now_ms)
+        kept = self._to_come.get(queue.scope)
+        if kept is None or kept[0] != current_ms:
+            level = self._state.floor.queue(queue.queue_id).level_at(now_ms)
+            slots = day_slots(self._state, queue, now_ms)
+            kept = self._to_come[queue.scope] = (current_ms, outlook(slots, now_ms, level).slots)
+        return [each for each in kept[1] if each.slot.end_ms > now_ms]
 
     def cause(self, alert: Alert, view: FloorView) -> list[CausePart] | None:
         """Why the queue's service level falls short in the alert's window; None of other scopes, or without contacts.

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from service.alert_measures import known_kpis
+from service.alert_measures import known_kpis, windows_of
 from service.config_messages import explain
 from service.config_section import Section
 from service.config_source import ConfigError, Location, read_source
@@ -17,7 +17,6 @@ from service.domain.alert_record import Severity
 from service.domain.alert_text import PLACES
 from service.domain.evaluator import SERVICE_LEVEL
 from service.domain.rules import ALL, AllOf, AnyOf, Condition, Expression, Level, Op, Rule, ScopeKind, Selector
-from service.domain.view import WINDOWS
 
 SHIPPED: Final = Path(__file__).with_name("default_rules.yaml")
 _UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000}
@@ -212,9 +211,11 @@ def wrong_kpi(who: str, kind: str, kpi: str, window: str | None) -> str | None:
         hint = f": did you mean {near[0]!r}?" if near else ""
         return f"{who} {kpi!r}, which a {kind} does not have{hint}"
     if known[kpi] and window is None:
-        return f"{who} {kpi} and needs its `window`: one of {', '.join(WINDOWS)}"
+        return f"{who} {kpi} and needs its `window`: one of {', '.join(windows_of(kpi))}"
     if not known[kpi] and window is not None:
         return f"{who} {kpi}, which is of the moment: remove its `window`"
+    if window is not None and window not in windows_of(kpi):
+        return f"{who} {kpi} in {window}, which it does not have: its windows are {', '.join(windows_of(kpi))}"
     return None
 
 

@@ -125,8 +125,8 @@ def outlook(slots: Sequence[Slot], now_ms: int, level: ServiceLevel, over: int =
     begun = _sum([_share(each.slot.actual, level) for each in this])
     return Outlook(
         found, factor, len(expected),
-        project((begun[0], begun[1] + over), _remaining(this, now_ms), level),
-        project((so_far[0], so_far[1] + over), _remaining(found, now_ms), level),
+        project((begun[0], begun[1] + over), remaining(this, now_ms), level),
+        project((so_far[0], so_far[1] + over), remaining(found, now_ms), level),
     )  # fmt: skip
 
 
@@ -228,7 +228,7 @@ def _slot_outlook(
     return SlotOutlook(slot, offered, load, served)
 
 
-def _remaining(found: Sequence[SlotOutlook], now_ms: int) -> list[Share]:
+def remaining(found: Sequence[SlotOutlook], now_ms: int) -> list[Share]:
     """(contacts in time, contacts) of what is still to come; of the open interval, the rest of its time."""
     result = []
     for each in found:

@@ -82,9 +82,9 @@ def test_a_roll_up_counts_all_its_queues() -> None:
     assert value(floor, "channel:email", "waiting") == 1
 
 
-def forecast(centre: Centre, per_interval: float, aht_ms: int = 60_000) -> None:
+def forecast(centre: Centre, per_interval: float, aht_ms: int = 60_000, first: int = -4) -> None:
     """The same forecast for the hour before now and the one after."""
-    for quarter in range(-4, 4):
+    for quarter in range(first, 4):
         start_ms = centre.now_ms + quarter * 15 * MINUTE_MS
         centre.event(
             "forecast.published", source="wfm", queue_id="sales", start_ms=start_ms, end_ms=start_ms + 15 * MINUTE_MS,
@@ -236,7 +236,7 @@ def test_a_source_that_has_been_gone_for_a_day_is_no_longer_expected() -> None:
 
 def test_silence_is_measured_in_the_sources_usual_distance_between_events() -> None:
     centre = Centre()
-    centre.agent_state("1001", "ready")
+    centre.agent_state("1001", "on_contact")
     floor = floor_of(centre)
     for _ in range(30):
         centre.now_ms += 4_000
@@ -246,6 +246,21 @@ def test_silence_is_measured_in_the_sources_usual_distance_between_events() -> N
     centre.now_ms += 20_000
     floor.begin()
     assert value(floor, "source:pbx", "silent_gaps") == pytest.approx(5, rel=0.1)
+
+
+def test_agents_who_have_signed_in_and_wait_for_the_first_call_are_silent() -> None:
+    centre = Centre()
+    centre.agent_state("1001", "ready")
+    floor = heard(centre)
+    centre.now_ms += 200_000
+    floor.begin()
+    assert value(floor, "source:pbx", "silence_seconds") == 200
+    assert value(floor, "source:pbx", "silent_gaps") is None
+    centre.queued("first")
+    centre.flush()
+    centre.now_ms += 200_000
+    floor.begin()
+    assert value(floor, "source:pbx", "silent_gaps") == pytest.approx(20, rel=0.2)
 
 
 def heard(centre: Centre, **more: Any) -> LiveFloor:
@@ -261,7 +276,7 @@ def heard(centre: Centre, **more: Any) -> LiveFloor:
 
 def test_a_floor_of_another_configuration_knows_the_pace_of_the_sources_from_the_one_before() -> None:
     centre = Centre()
-    centre.agent_state("1001", "ready")
+    centre.agent_state("1001", "on_contact")
     before = heard(centre)
     before.changed()
     centre.now_ms += 200_000
@@ -274,7 +289,7 @@ def test_a_floor_of_another_configuration_knows_the_pace_of_the_sources_from_the
 
 def test_an_alert_about_a_silent_source_goes_on_with_an_evaluator_that_knows_no_pace() -> None:
     centre = Centre()
-    centre.agent_state("1001", "ready")
+    centre.agent_state("1001", "on_contact")
     floor, evaluator = heard(centre), Evaluator(Config().alert_rules())
     centre.now_ms += 240_000
     evaluator.tick(floor.begin(), floor)
@@ -373,3 +388,36 @@ def test_an_agents_kpis_are_the_same_added_up_as_far_as_a_rule_reads_them(window
     assert totals.login_ms > 0 and totals.answered == 3
     for kpi in KPIS_OF["agent"]:
         assert kpi.value(view.agent_now(agent, sums)) == kpi.value(view.agent_now(agent, totals)), kpi.name
+
+
+def test_where_the_service_level_of_interval_and_day_will_end() -> None:
+    """6 of 10 so far; 8 contacts an interval are forecast, and go on to be served like those before."""
+    centre = Centre()
+    forecast(centre, 8, first=0)
+    centre.now_ms += 5 * MINUTE_MS
+    calls(centre, 6, 4)
+    floor = floor_of(centre)
+    found = floor.values("queue:sales").measure("service_level_projected_ratio", "day")
+    assert (found.value, found.sample) == (pytest.approx(0.6), 10)
+    assert value(floor, "queue:sales", "service_level_projected_ratio", "interval") == pytest.approx(0.6)
+    left = 8 * 10 / 15
+    needed = (0.8 * (10 + left) - 6) / left
+    assert value(floor, "queue:sales", "recovery_ratio", "interval") == pytest.approx(needed)
+    assert needed > 1, "the interval's target is lost"
+    left += 3 * 8
+    assert value(floor, "queue:sales", "recovery_ratio", "day") == pytest.approx((0.8 * (10 + left) - 6) / left)
+    centre.now_ms += 5 * MINUTE_MS
+    calls(centre, 10, 0, ago_ms=1)
+    centre.flush()
+    floor.begin()
+    assert value(floor, "queue:sales", "service_level_projected_ratio", "interval") == pytest.approx(
+        (16 + 8 / 3 * 0.6) / (20 + 8 / 3)
+    ), "what has happened is of now, what is to come as it was found out in this interval"
+
+
+def test_without_an_expectation_nothing_is_projected() -> None:
+    centre = Centre()
+    calls(centre, 6, 4)
+    floor = floor_of(centre)
+    for kpi in ("service_level_projected_ratio", "recovery_ratio"):
+        assert [value(floor, "queue:sales", kpi, window) for window in ("interval", "day", "15m")] == [None] * 3
