@@ -1,5 +1,6 @@
 """The plan of a queue's day: forecast against actual, what is to come, whom it needs, and where it will end."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from service.domain.expectation import Expectation, aht_ms
@@ -10,9 +11,10 @@ from service.domain.totals import Totals
 from service.timetext import format_moment
 
 
-def forecast_view(found: Outlook, level: ServiceLevel, now_ms: int) -> dict[str, Any]:
-    """The outlook as JSON. It works out the agents needed, which takes a while."""
-    intervals = [slot_view(each, level, now_ms) for each in found.slots]
+def forecast_view(found: Outlook, heads: Sequence[float] | None, level: ServiceLevel, now_ms: int) -> dict[str, Any]:
+    """The outlook as JSON; `heads` are those scheduled. It works out the agents needed, which takes a while."""
+    scheduled: Sequence[float | None] = heads or [None] * len(found.slots)
+    intervals = [slot_view(each, of, level, now_ms) for each, of in zip(found.slots, scheduled, strict=True)]
     return {
         "reforecast": {"factor": found.factor, "completed_intervals": found.completed},
         "projection": {
@@ -40,10 +42,10 @@ def projection_view(found: Projection | None) -> dict[str, Any] | None:
     }
 
 
-def slot_view(each: SlotOutlook, level: ServiceLevel, now_ms: int) -> dict[str, Any]:
+def slot_view(each: SlotOutlook, scheduled: float | None, level: ServiceLevel, now_ms: int) -> dict[str, Any]:
     """One interval: what was expected, what happened (null while it is to come), what is to come (null once over).
 
-    `scheduled_agents` is null while no schedule is known.
+    `scheduled_agents` is null while nobody who serves the queue has a schedule.
     """
     slot, expected = each.slot, each.slot.expectation
     return {
@@ -55,7 +57,7 @@ def slot_view(each: SlotOutlook, level: ServiceLevel, now_ms: int) -> dict[str, 
         "forecast_deviation_ratio": _deviation(expected, slot.actual, now_ms),
         "reforecast_offered": each.offered,
         "required_agents": each.required_agents(level),
-        "scheduled_agents": slot.agents,
+        "scheduled_agents": scheduled,
         "projected_service_level_ratio": each.ratio,
     }
 

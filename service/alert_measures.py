@@ -174,8 +174,8 @@ class TeamValues:
 @dataclass(slots=True)
 class SourceValues:
     """One source at one moment. `silent_ms`: since its newest event reached Kafka, None while silence means nothing;
-    `per_second`: how many events it sent lately, None while that is not known, or says nothing since no contact is under
-    way: agents who have signed in and wait for the first call are silent.
+    `per_second`: how many events it sent lately, None while that is not known, or while no contact is under way: agents
+    who have signed in and wait for the first call are silent.
     """
 
     silent_ms: int | None

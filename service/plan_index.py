@@ -58,6 +58,10 @@ class PlanIndex:
                 touched |= {"queue:" + queue_id for queue_id in self.update(agent, now_ms)}
         return touched
 
+    def who_serves(self, queue_id: str) -> list[AgentScope]:
+        """The agents who serve the queue and have a schedule."""
+        return [self._agents[name][0] for name in self._by_queue.get(queue_id, _NOBODY)]
+
     def of_queues(self, queue_ids: Iterable[str]) -> Staff:
         """`scheduled` and `absent` heads of agents who serve any of the queues; empty while none has a schedule."""
         found: dict[str, AdherenceNow] = {}

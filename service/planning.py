@@ -1,5 +1,7 @@
 """The plan of a queue's day over the live floor: what is expected of each interval, and what has happened."""
 
+from collections.abc import Sequence
+
 from service.domain.projection import Slot
 from service.domain.scopes import QueueScope
 from service.domain.totals import Totals
@@ -9,7 +11,7 @@ from service.floor_state import FloorState
 def day_slots(state: FloorState, queue: QueueScope, now_ms: int) -> list[Slot]:
     """The intervals of the business day that holds `now_ms`, with what is expected of each and what has happened.
 
-    Nobody's schedule is known of a queue yet, so that `agents` is None.
+    `agents` is None: those who are scheduled serve other queues as well, and Erlang would take them for this one's.
     """
     calendar = state.calendars.of_scope(queue.scope)
     start_ms, day_end_ms = calendar.day_bounds_ms(now_ms)
@@ -25,3 +27,17 @@ def day_slots(state: FloorState, queue: QueueScope, now_ms: int) -> list[Slot]:
         slots.append(Slot(start_ms, end_ms, expected, actual))
         start_ms = end_ms
     return slots
+
+
+def scheduled_agents(state: FloorState, queue: QueueScope, slots: Sequence[Slot]) -> list[float] | None:
+    """The mean number of agents scheduled for contacts in each interval who serve the queue, other queues as well; None
+    while nobody who serves it has a schedule.
+    """
+    calendars, settings = state.calendars, state.floor.adherence
+    agents = state.staff.with_schedule(queue.queue_id)
+    plans = [plan for agent in agents if (plan := agent.plan(calendars.of_scope(agent.scope), settings)) is not None]
+    if not plans:
+        return None
+    return [
+        sum(plan.due_ms(slot.start_ms, slot.end_ms) for plan in plans) / (slot.end_ms - slot.start_ms) for slot in slots
+    ]

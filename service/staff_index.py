@@ -90,6 +90,10 @@ class StaffIndex:
             bump(counts, state, 1)
         return counts | self._plans.of_queues(queue_ids)
 
+    def with_schedule(self, queue_id: str) -> list[AgentScope]:
+        """The agents who serve the queue and have a schedule."""
+        return self._plans.who_serves(queue_id)
+
     def of_agents(self, scopes: Iterable[str]) -> Staff:
         """Agents by state among the agent scopes given, and those `scheduled` and `absent` as in `of_queue`."""
         scopes = tuple(scopes)

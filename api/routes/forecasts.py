@@ -12,7 +12,7 @@ from api.routes.queues import find_queue
 from api.views import level_view
 from service.domain.projection import outlook
 from service.domain.view import WaitingNow
-from service.planning import day_slots
+from service.planning import day_slots, scheduled_agents
 from service.timetext import format_moment
 
 
@@ -29,6 +29,7 @@ def router(context: Context) -> APIRouter:
         level = state.floor.queue(queue.queue_id).level_at(now_ms)
         slots = day_slots(state, queue, now_ms)
         found = outlook(slots, now_ms, level, WaitingNow(state.floor, [queue], now_ms).over)
+        heads = scheduled_agents(state, queue, slots)
         head = {
             "id": queue.queue_id,
             **views.head(view),
@@ -37,6 +38,6 @@ def router(context: Context) -> APIRouter:
             "service_level": level_view(level),
         }
         # in a thread, since Erlang takes milliseconds that a routing request would wait for; it touches no state
-        return json_response(head | await asyncio.to_thread(forecast_view, found, level, now_ms))
+        return json_response(head | await asyncio.to_thread(forecast_view, found, heads, level, now_ms))
 
     return routes

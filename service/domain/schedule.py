@@ -194,6 +194,12 @@ class Plan:
                 since_ms = piece.end_ms
             index += 1
 
+    def due_ms(self, since_ms: int, until_ms: int) -> int:
+        """How much of [since, until) is planned for contacts, and not excused by an exception."""
+        spans = self.between(since_ms, until_ms)
+        due = [(start_ms, end_ms, self.pieces[index]) for start_ms, end_ms, index in spans if index is not None]
+        return sum(end_ms - start_ms for start_ms, end_ms, piece in due if piece.productive and piece.excused is None)
+
     def neighbour(self, index: int, step: int) -> Piece | None:
         """The piece right before (step -1) or after (1) another; None where nothing is planned there."""
         if not 0 <= index + step < len(self.pieces):

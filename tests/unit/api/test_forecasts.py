@@ -118,3 +118,22 @@ async def test_any_queue_has_a_forecast_under_its_encoded_id_and_no_other(centre
     odd = await get(app, "/v1/forecasts/SIP%2F80%2007%20%E5%AE%A2%E6%9C%8D%2C%2B%252F")
     assert odd.json()["id"] == ODD_ID
     assert (await get(app, "/v1/forecasts/nowhere")).status_code == 404
+
+
+async def test_agents_scheduled_for_contacts_stand_beside_those_required() -> None:
+    centre = Centre()
+    for agent, work in (("1001", (0, 2)), ("1002", (1, 3))):
+        centre.agent_state(agent, "ready")
+        plan = [
+            {"start_ms": centre.now_ms + first * QUARTER_MS, "end_ms": centre.now_ms + end * QUARTER_MS,
+             "activity": "work"} for first, end in (work,)
+        ] + [{"start_ms": centre.now_ms + 4 * QUARTER_MS, "end_ms": centre.now_ms + 5 * QUARTER_MS,
+              "activity": "lunch", "productive": False}]  # fmt: skip
+        centre.event("schedule.published", agent_id=agent, intervals=plan, version=1)
+    half = {"start_ms": centre.now_ms, "end_ms": centre.now_ms + QUARTER_MS // 2, "activity": "sick"}
+    centre.event("activity.exception", agent_id="1001", **half)
+    centre.flush()
+    found = by_start(await forecast(centre))
+    times = ("11:45", "12:00", "12:15", "12:30", "13:00")
+    assert [found[at]["scheduled_agents"] for at in times] == [0, 0.5, 2, 1, 0]
+    assert by_start(await forecast(centre, "mail"))["12:00"]["scheduled_agents"] is None
