@@ -153,7 +153,7 @@ async def test_another_configuration_does_not_make_the_evaluator_forget_how_ofte
         written.extend(records)
 
     office = Office(centre.state, Config(), feed, write)  # type: ignore[arg-type]
-    centre.agent_state("1001", "ready")
+    centre.agent_state("1001", "on_contact")
     for _ in range(30):
         centre.now_ms += 4_000
         centre.event("agent.heartbeat", agent_id="1001")
