@@ -298,7 +298,7 @@ class _CachedView(FloorView):
         waiting = WaitingNow(self._floor, queues, self.now_ms)
         hours = [self.queue_totals(queue, "60m") for queue in queues]
         last_hour = hours[0] if len(hours) == 1 else merged(hours)
-        wait_ms = expected_wait_ms(waiting.count, staff, last_hour)
+        wait_ms = expected_wait_ms(waiting.oldest_ms, staff, last_hour)
         return Reading(_NOTHING, level, waiting.count, waiting.over, waiting.oldest_ms, staff, wait_ms)
 
     def agent_counts(self, agent: AgentScope, window: str) -> Totals:

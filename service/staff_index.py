@@ -80,14 +80,20 @@ class StaffIndex:
         """
         queue_ids = tuple(queue_ids)
         states: dict[str, str] = {}
+        several: dict[str, Staff] = {}
         for queue_id in queue_ids:
             for name in self._serving.get(queue_id, ()):
-                state = next(iter(self._parts[name][queue_id]))
+                state, *more = part = self._parts[name][queue_id]
                 if state == "available" or states.get(name) in (None, "not_ready"):
                     states[name] = state
+                for what in more:
+                    most = several.setdefault(name, {})
+                    most[what] = max(part[what], most.get(what, 0))
         counts: Staff = {}
-        for state in states.values():
+        for name, state in states.items():
             bump(counts, state, 1)
+            for what, count in several.get(name, {}).items():
+                bump(counts, what, count)
         return counts | self._plans.of_queues(queue_ids)
 
     def with_schedule(self, queue_id: str) -> list[AgentScope]:

@@ -233,7 +233,7 @@ KPIS: Final[tuple[Kpi, ...]] = (
     _handle_quantile(90, "处理时间九十分位"),
     _handle_quantile(95, "处理时间九十五分位"),
     Kpi("expected_wait_seconds", "预计等待", "seconds", QUEUE, "lower",
-        "(waiting + 1) x mean handle time of the last hour / agents serving; null without staff.",
+        "Oldest wait + mean handle time of the last hour / contacts the agents serving can have; null without staff.",
         lambda r: _seconds(r.expected_wait_ms)),
     _mean("average_talk_seconds", "平均谈话时间", "Mean talk, hold excluded, of handled legs.", "talk_ms",
         "handled", BOTH, "neither"),

@@ -30,6 +30,10 @@ TAKING: Final = ("ready", "reserved", "on_contact")
 """States in which an agent with room for several contacts may be given one more."""
 
 WITH_ROOM: Final = "with_room"
+MORE_SLOTS: Final = "more_slots"
+"""Contacts of a queue that agents who serve it can have at once, beyond one each."""
+
+SERVING: Final = ("available", *LEG_STATES)
 DEAD_AFTER_MS: Final = 10_000
 """An agent who is on a contact by their own state alone is `dead` after this long."""
 
@@ -94,15 +98,19 @@ def free_by_channel(floor: Floor, agent: AgentScope, now_ms: int) -> dict[str, i
 
 def staff_of_agent(floor: Floor, agent: AgentScope, now_ms: int) -> dict[str, Staff]:
     """`staff_by_queue` of one agent, and `with_room` where the agent is busy and can take one more contact of a queue
-    nevertheless.
+    nevertheless, and `more_slots` where the agent serves it with room for several.
     """
     staff = staff_by_queue((agent,), now_ms)
-    if floor.agent(agent.agent_id).capacity:
+    capacity = floor.agent(agent.agent_id).capacity
+    if capacity:
         record, free = agent.record, free_by_channel(floor, agent, now_ms) or {}
         for queue_id, counts in staff.items():
+            channel = floor.queue(queue_id).channel
             willing = record.own.state_in(queue_id)[0] in TAKING
-            if willing and "available" not in counts and free[floor.queue(queue_id).channel]:
+            if willing and "available" not in counts and free[channel]:
                 counts[WITH_ROOM] = 1
+            if capacity.get(channel, 1) > 1 and not counts.keys().isdisjoint(SERVING):
+                counts[MORE_SLOTS] = capacity[channel] - 1
     return staff
 
 
@@ -122,19 +130,21 @@ def can_take(staff: Staff) -> int:
     return staff.get("available", 0) + staff.get(WITH_ROOM, 0)
 
 
-def expected_wait_ms(waiting: int, staff: Staff | None, last_hour: Totals) -> float | None:
-    """(waiting + 1) x mean handle time / agents serving; 0 while one can take a contact and nobody waits; None without
-    staff or handle time.
+def expected_wait_ms(oldest_ms: int | None, staff: Staff | None, last_hour: Totals) -> float | None:
+    """How long a visit that came now would wait: as long as the one that is next has waited (`oldest_ms`, None: nobody
+    waits), and until the next agent is free, which is mean handle time / contacts that the agents serving can have.
+
+    0 while one can take a contact and nobody waits; None without staff or handle time. docs/routing.md has its errors.
     """
-    serving = sum(staff.get(state, 0) for state in ("available", "reserved", "on_contact", "acw")) if staff else 0
-    if not staff or not serving:
+    slots = sum(staff.get(state, 0) for state in (*SERVING, MORE_SLOTS)) if staff else 0
+    if not staff or not slots:
         return None
-    if not waiting and can_take(staff):
+    if oldest_ms is None and can_take(staff):
         return 0.0
     if not last_hour.handled:
         return None
     aht_ms = (last_hour.talk_ms + last_hour.hold_ms + last_hour.acw_ms) / last_hour.handled
-    return (waiting + 1) * aht_ms / serving
+    return (oldest_ms or 0) + aht_ms / slots
 
 
 class WaitingNow:
@@ -307,7 +317,7 @@ class FloorView:
         last_hour = total_of([self.queue_totals(queue, "60m") for queue in queues])
         return Reading(
             Totals(), level, waiting.count, waiting.over, waiting.oldest_ms, staff,
-            expected_wait_ms(waiting.count, staff, last_hour),
+            expected_wait_ms(waiting.oldest_ms, staff, last_hour),
         )  # fmt: skip
 
     def agent_now(self, agent: AgentScope, totals: Totals) -> Reading:

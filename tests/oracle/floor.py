@@ -100,23 +100,23 @@ class Floor:
             "waiting": len(waits),
             "waiting_over_threshold": self.over(queues, now_ms),
             "oldest_wait_seconds": max(waits) / 1000 if waits else None,
-            "expected_wait_seconds": self._expected(queues, len(waits), staff, now_ms),
+            "expected_wait_seconds": self._expected(queues, waits, staff, now_ms),
             "agents_staffed": sum(staff.values()),
             **UNSCHEDULED_NOW,
             **{"agents_" + name: staff[name] for name in STAFF.values()},
         }
 
-    def _expected(self, queues: Sequence[str], waiting: int, staff: dict[str, int], now_ms: int) -> float | None:
-        """(waiting + 1) x mean handle time of the last hour / agents serving; nothing to wait for while one is free."""
+    def _expected(self, queues: Sequence[str], waits: list[int], staff: dict[str, int], now_ms: int) -> float | None:
+        """Longest wait + mean handle time of the last hour / agents serving; nothing to wait for while one is free."""
         serving = sum(staff.values()) - staff["not_ready"]
         if not serving:
             return None
-        if not waiting and staff["available"]:
+        if not waits and staff["available"]:
             return 0.0
         hour = self.queue(queues, *self.bounds("queue:" + queues[0], "60m", now_ms))
         done = [stint for stint in hour.over if not stint.consult]
         spent = sum(stint.talk_ms + stint.hold_ms + (stint.acw_ms or 0) for stint in done)
-        return (waiting + 1) * spent / 1000 / len(done) / serving if done else None
+        return (max(waits, default=0) + spent / len(done) / serving) / 1000 if done else None
 
     # --- agents -----------------------------------------------------------------------------------------------------
 

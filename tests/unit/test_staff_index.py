@@ -4,7 +4,7 @@ import pytest
 
 from service.domain.calendar import Calendars
 from service.domain.events import Event
-from service.domain.settings import Floor
+from service.domain.settings import Agent, Floor, Queue
 from service.staff_index import StaffIndex
 from tests.unit.domain.build import aggregate, event, ms
 
@@ -34,3 +34,13 @@ def test_an_agent_counts_once_in_a_roll_up_and_is_paused_there_only_if_paused_in
     assert index.of_queues(["sales", "service"]) == both
     for queue_id in ("sales", "service"):
         assert index.of_queues([queue_id]) == index.of_queue(queue_id)
+
+
+def test_what_an_agent_has_room_for_counts_once_in_a_roll_up() -> None:
+    chats = {name: Queue(name, channel="chat") for name in ("sales", "service")}
+    index = StaffIndex(
+        floor := Floor(queues=chats, agents={"1001": Agent("1001", capacity={"chat": 3})}), Calendars(floor)
+    )
+    for agent in aggregate(JOINED, floor).scopes.agents.values():
+        index.update(agent, ms(100))
+    assert index.of_queues(["sales", "service"]) == {"available": 1, "more_slots": 2}

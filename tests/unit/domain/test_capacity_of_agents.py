@@ -87,7 +87,7 @@ def test_routing_counts_a_busy_agent_with_room_and_the_queue_an_agent_on_contact
     here = floor(chat=3)
     busy = agent(*contact("a", 10), here=here)
     staff = staff_of_agent(here, busy, ms(100))
-    assert staff["help"] == {"on_contact": 1, "with_room": 1}
+    assert staff["help"] == {"on_contact": 1, "with_room": 1, "more_slots": 2}
     assert staff["sales"] == {"on_contact": 1}
     assert (can_take(staff["help"]), can_take(staff["sales"])) == (1, 0)
     assert staff_by_queue([busy], ms(100))["help"] == {"on_contact": 1}
@@ -95,7 +95,7 @@ def test_routing_counts_a_busy_agent_with_room_and_the_queue_an_agent_on_contact
 
 def test_an_available_agent_counts_once():
     here = floor(chat=3)
-    assert staff_of_agent(here, agent(here=here), ms(100))["help"] == {"available": 1}
+    assert staff_of_agent(here, agent(here=here), ms(100))["help"] == {"available": 1, "more_slots": 2}
 
 
 def test_contacts_at_once_are_no_more_time_than_there_is():

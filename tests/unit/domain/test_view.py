@@ -180,21 +180,26 @@ HANDLED = Totals(handled=10, talk_ms=1_500_000, hold_ms=300_000, acw_ms=600_000)
 
 
 @pytest.mark.parametrize(
-    ("waiting", "staff", "expected_ms"),
+    ("oldest_ms", "staff", "expected_ms"),
     [
-        pytest.param(0, {}, None, id="nobody serves"),
-        pytest.param(3, {"not_ready": 2}, None, id="all are paused"),
-        pytest.param(0, {"available": 1}, 0.0, id="somebody is free"),
-        pytest.param(0, {"on_contact": 4}, 60_000.0, id="next in line"),
-        pytest.param(3, {"on_contact": 3, "acw": 1}, 240_000.0, id="three ahead"),
+        pytest.param(None, {}, None, id="nobody serves"),
+        pytest.param(90_000, {"not_ready": 2}, None, id="all are paused"),
+        pytest.param(None, {"available": 1}, 0.0, id="somebody is free"),
+        pytest.param(None, {"on_contact": 1, "with_room": 1, "more_slots": 2}, 0.0, id="somebody has room"),
+        pytest.param(None, {"on_contact": 4}, 60_000.0, id="next in line"),
+        pytest.param(90_000, {"on_contact": 3, "acw": 1}, 150_000.0, id="some wait"),
+        pytest.param(
+            90_000, {"available": 1, "on_contact": 3}, 150_000.0, id="some wait, and one is about to be served"
+        ),
+        pytest.param(90_000, {"on_contact": 2, "not_ready": 3, "more_slots": 2}, 150_000.0, id="two chats an agent"),
     ],
 )
-def test_the_expected_wait(waiting: int, staff: dict[str, int], expected_ms: float | None) -> None:
-    assert expected_wait_ms(waiting, staff, HANDLED) == expected_ms
+def test_the_expected_wait(oldest_ms: int | None, staff: dict[str, int], expected_ms: float | None) -> None:
+    assert expected_wait_ms(oldest_ms, staff, HANDLED) == expected_ms
 
 
 def test_the_expected_wait_is_unknown_without_a_handle_time() -> None:
-    assert expected_wait_ms(2, {"on_contact": 1}, Totals()) is None
+    assert expected_wait_ms(90_000, {"on_contact": 1}, Totals()) is None
 
 
 def test_time_in_the_present_state_grows_with_the_clock() -> None:
