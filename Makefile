@@ -14,7 +14,7 @@ WAITING := $(wildcard tests/integration)
 SERIAL := $(wildcard tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures scrape-figures dashboards screenshots kafka-jars lock clean
+.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures scrape-figures dashboards screenshots topology kafka-jars lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ install: $(VENV)/.installed ## Create .venv with the command .venv/bin/floorwalk
 
 demo: $(VENV)/.installed-embedded ## Run broker, worker, API and a simulated floor until Ctrl-C [PORT=8080] [SECONDS=60]
 	@exec $(BIN)/floorwalker demo --port $(PORT) $(DEMO_SECONDS)
+
+topology: $(VENV)/.installed-dev ## Run all of deploy/compose.yaml without containers until Ctrl-C
+	@exec $(BIN)/python -m deploy.topology $(DEMO_SECONDS)
 
 test: lint test-quick ## Check style, types and imports, then run all tests: quick ones, then those with brokers
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(WAITING)
@@ -62,7 +65,7 @@ screenshots: $(VENV)/.installed-dev ## Take the pictures of the README from a ru
 	$(BIN)/python -m tests.browser.screenshots
 
 kafka-jars: $(VENV)/.installed-dev ## Have Maven fetch the jars of Apache Kafka for the tests (needs Java 17 and Maven)
-	$(BIN)/python -m tests.support.apache_kafka
+	$(BIN)/python -m deploy.topology.apache_kafka
 
 lock: $(VENV)/.installed-dev ## Bring requirements.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal --python-version 3.11 --quiet \

@@ -64,7 +64,7 @@ def run_demo(options: DemoOptions, show: Callable[[Ready], None]) -> None:
         raise UsageError("the demo needs Linux or macOS: its worker does not run on Windows")
     check_port_free(options.port)
     stopping = threading.Event()
-    with _stopped_by_signals(stopping), tempfile.TemporaryDirectory(prefix="floorwalker-demo-") as folder:
+    with stopped_by_signals(stopping), tempfile.TemporaryDirectory(prefix="floorwalker-demo-") as folder:
         started = time.monotonic()
         with EmbeddedBroker() as broker, Processes(Path(folder), stopping) as processes:
             try:
@@ -88,7 +88,7 @@ def check_port_free(port: int) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(stopping: threading.Event) -> Iterator[None]:
+def stopped_by_signals(stopping: threading.Event) -> Iterator[None]:
     """Have the usual signals only set the event: stopping in order takes its time, and nothing is to cut it short."""
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in _SIGNALS}
     try:

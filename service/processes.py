@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,8 +36,10 @@ class Interrupted(Exception):
 class Child:
     """One child process with its log file. It is out of reach of the terminal's Ctrl-C: its owner stops it in order."""
 
-    def __init__(self, name: str, command: list[str], log: Path) -> None:
-        """Start it. It is killed with us (Linux), even if we are killed, so start it in the main thread."""
+    def __init__(self, name: str, command: list[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        """Start it. It is killed with us (Linux), even if we are killed, so start it in the main thread. `env` None: it
+        has our variables.
+        """
         self.name = name
         self._log = log
         with log.open("wb") as output:
@@ -46,6 +49,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=env,
             )
 
     @property
@@ -81,6 +85,12 @@ class Child:
         """Its last log lines, indented."""
         lines = self.log_text().splitlines()[-_LINES_SHOWN:]
         return "\n".join(f"  {self.name}: {line}" for line in lines) or f"  {self.name}: wrote nothing"
+
+    def wait(self, timeout_ms: int) -> int | None:
+        """Give it so long to end by itself; returns how it did, None if it runs on."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_ms / 1000)
+        return self.exit_code
 
     def terminate(self) -> None:
         """Ask it to end, and do not wait."""

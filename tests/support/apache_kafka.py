@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import base64
-import fcntl
-import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from string import Template
 from types import TracebackType
@@ -22,50 +16,13 @@ from typing import Self
 
 import trustme
 from cryptography.hazmat.primitives import serialization
-from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
 
+from deploy.topology.apache_kafka import KAFKA_DIR, ensure_jars, java_command, known_brokers
 from service.embedded import HOST, dying_with_parent, free_port
-
-KAFKA_DIR = Path(__file__).parents[2] / "deploy" / "kafka"
-JARS = KAFKA_DIR / "target" / "libs"
-_JARS_STAMP = JARS.parent / "jars.stamp"
-_JVM = ["-Xms128m", "-Xmx512m", "-Dlog4j2.level=INFO", "-Djava.awt.headless=true"]
-
-
-class KafkaUnavailable(Exception):
-    """Apache Kafka cannot run here: Java, Maven or the jars are missing. Tests skip with this text."""
 
 
 class KafkaFailed(Exception):
     """Apache Kafka was started and did not work; the text ends with the last lines of its log."""
-
-
-def ensure_jars() -> None:
-    """Have Maven copy the broker's jars, unless it did since pom.xml changed. Raises KafkaUnavailable."""
-    if shutil.which("java") is None:
-        raise KafkaUnavailable("Apache Kafka needs Java 17 or newer, and there is no `java` on the PATH")
-    pom = KAFKA_DIR / "pom.xml"
-    with _only_one_process(pom):
-        if _JARS_STAMP.exists() and _JARS_STAMP.stat().st_mtime >= pom.stat().st_mtime:
-            return
-        if shutil.which("mvn") is None:
-            raise KafkaUnavailable(
-                "the jars of Apache Kafka are missing, and there is no `mvn` on the PATH to get them"
-            )
-        shutil.rmtree(JARS, ignore_errors=True)  # two versions on one class path would be neither
-        command = ["mvn", "--quiet", "--batch-mode", "--file", str(pom), "package"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise KafkaUnavailable(f"Maven could not get the jars of Apache Kafka: {done.stdout[-800:]}")
-        _JARS_STAMP.touch()
-
-
-@contextmanager
-def _only_one_process(path: Path) -> Iterator[None]:
-    with path.open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 class Guard:
@@ -203,8 +160,7 @@ class KafkaNode:
         return "\n".join(text.splitlines()[-lines:])
 
     def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
-        java = shutil.which("java") or "java"
-        command = dying_with_parent([java, *_JVM, "-cp", f"{JARS}{os.sep}*", *arguments])
+        command = dying_with_parent(java_command(*arguments))
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -256,7 +212,7 @@ class KafkaProcess:
         deadline = time.monotonic() + timeout_ms / 1000
         wanted = [node for node in self.nodes if node.wanted]
         for node in wanted:
-            while _known_brokers(node.bootstrap) < len(wanted):
+            while known_brokers(node.bootstrap) < len(wanted):
                 late = time.monotonic() > deadline
                 if node.ended(wait_ms=100) or late:
                     why = f"not ready within {timeout_ms} ms" if late else "ended"
@@ -289,28 +245,3 @@ class KafkaProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _known_brokers(bootstrap: str) -> int:
-    """How many brokers the one at this address knows; 0 while it does not answer."""
-    host, port = bootstrap.split(":")
-    with socket.socket() as probe:  # the client leaves a socket open for each time nobody listened
-        if probe.connect_ex((host, int(port))) != 0:
-            return 0
-    try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000, bootstrap_timeout_ms=2_000)
-    except KafkaError:
-        return 0
-    try:
-        return len(admin.describe_cluster()["brokers"])
-    except KafkaError:
-        return 0
-    finally:
-        admin.close()
-
-
-if __name__ == "__main__":
-    try:
-        ensure_jars()
-    except KafkaUnavailable as error:
-        sys.exit(f"error: {error}")

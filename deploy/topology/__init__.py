@@ -1,0 +1,1 @@
+"""What deploy/compose.yaml describes, started without containers: `make topology`."""
