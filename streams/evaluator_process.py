@@ -32,6 +32,11 @@ WATCH_SECONDS: Final = 1.0
 RESTART_SECONDS: Final = 5.0
 """From one start to the next, at least."""
 
+STOP_SECONDS: Final = STOP_TIMEOUT_S - 2
+"""Since it was to stop: then it is killed, so that a worker that has flushed everything need not end with an error.
+All that it has done is in Kafka.
+"""
+
 ANSWER_SECONDS: Final = 2.0
 log = logging.getLogger(__name__)
 
@@ -44,7 +49,7 @@ class EvaluatorProcess(Collector):
         self._settings = settings
         self._config = config
         self._asking = threading.Lock()
-        self._closing = False
+        self._closing_s = 0.0
         self._start(copied=sys.platform == "linux")
 
     def _start(self, *, copied: bool) -> None:
@@ -67,7 +72,7 @@ class EvaluatorProcess(Collector):
         self.close()
 
     async def _watch(self) -> None:
-        if self._closing or self._process.is_alive() or time.monotonic() - self._started < RESTART_SECONDS:
+        if self._closing_s or self._process.is_alive() or time.monotonic() - self._started < RESTART_SECONDS:
             return
         log.error("the process that evaluates the alert rules ended with %s: starting it again", self._process.exitcode)
         with self._asking:
@@ -76,14 +81,14 @@ class EvaluatorProcess(Collector):
 
     def close(self) -> None:
         """Let it stop in order, and do not wait."""
-        self._closing = True
+        self._closing_s = self._closing_s or time.monotonic()
         with self._asking:
             self._line.close()
 
     def stop(self) -> None:
         """Let it stop, by force when it is not gone in time."""
         self.close()
-        self._process.join(STOP_TIMEOUT_S)
+        self._process.join(max(0.0, self._closing_s + STOP_SECONDS - time.monotonic()))
         if self._process.is_alive():
             self._process.kill()
 
