@@ -207,3 +207,26 @@ def test_ratios_stay_between_zero_and_one(kind: Kind) -> None:
     for name, value in read_kpis(kind, NOW).items():
         if name.endswith("_ratio"):
             assert value is not None and 0 <= value <= 1
+
+
+def test_prometheus_has_no_series_of_times_that_its_own_rates_give_of_variants_and_of_long_quantiles():
+    hidden = {kpi.name for kpi in KPIS if not kpi.exported}
+    sums = {name for name in hidden if name.endswith("_seconds") and not name.startswith("handle_p")}
+    assert sums == {
+        f"{name}_seconds" for name in (
+            "abandon_wait", "acw", "acw_state", "available", "contact_wait", "exception", "excused", "flowed_out_wait",
+            "hold", "login", "not_ready", "on_contact", "paid", "reserved", "ring", "scheduled", "scheduled_on_queue",
+            "talk", "wait",
+        )
+    }  # fmt: skip
+    assert hidden - sums == {
+        *(kpi.name for kpi in KPIS if kpi.name.startswith("service_level_") and kpi.name != "service_level_ratio"),
+        *(f"handle_p{percent}_seconds" for percent in (50, 90, 95)),
+    }
+
+
+def test_adherence_of_who_keeps_to_the_schedule_is_one_and_nothing_is_excused():
+    kept = Totals(adherence_ms={"scheduled": 1_000})
+    values = {kpi.name: kpi.value(Reading(kept)) for kpi in KPIS_OF["agent"]}
+    assert (values["adherence_ratio"], values["adherence_excused_ratio"]) == (1.0, 1.0)
+    assert (values["exception_seconds"], values["excused_seconds"], values["conformance_ratio"]) == (0, 0, None)
