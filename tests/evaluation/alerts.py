@@ -149,7 +149,8 @@ class _Watch:
         for queue_id in label.queues:
             values = self._floor.values(f"queue:{queue_id}")
             found, target = values.measure("service_level_ratio", "30m"), values.own.target_ratio
-            if found.value is not None and target is not None and found.value < target:
+            enough = found.sample is not None and found.sample >= LEAST
+            if enough and found.value is not None and target is not None and found.value < target:
                 day.missed_ms = now_ms
 
 
