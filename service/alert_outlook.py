@@ -10,7 +10,7 @@ from service.domain.drift import Drift, drift, handle_residuals, level_residuals
 from service.domain.expectation import Expectation, aht_ms
 from service.domain.projection import Projection, SlotOutlook, outlook, project, remaining
 from service.domain.scopes import QueueScope
-from service.domain.service_level import service_level_share
+from service.domain.service_level import Share, service_level_share
 from service.domain.view import ROLLING_MS, FloorView, WaitingNow
 from service.floor_state import FloorState
 from service.planning import day_slots
@@ -21,6 +21,9 @@ WORKING = ("available", "reserved", "on_contact", "acw")
 Drifts = tuple[Drift | None, Drift | None]
 """(of the service level, of the handle time)."""
 
+_Ahead = tuple[list[SlotOutlook], list[Share]]
+"""The current interval, and (contacts in time, contacts) of all later ones together; nothing where none is expected."""
+
 
 class AlertOutlook:
     """Expectations of the floor's queues, as alerts ask for them."""
@@ -28,7 +31,7 @@ class AlertOutlook:
     def __init__(self, state: FloorState) -> None:
         self._state = state
         self._drifts: dict[str, tuple[int, Drifts]] = {}
-        self._to_come: dict[str, tuple[int, list[SlotOutlook]]] = {}
+        self._to_come: dict[str, tuple[int, _Ahead]] = {}
 
     def offered(self, queue_id: str, since_ms: int, until_ms: int) -> float | None:
         """The contacts expected in [since, until), as shares of the intervals it touches; None where nobody can say."""
@@ -63,23 +66,25 @@ class AlertOutlook:
         What is to come is found out once an interval, what has happened is of now.
         """
         level = self._state.floor.queue(queue.queue_id).level_at(view.now_ms)
-        until_ms = view.bounds_ms(queue.scope, window)[1]
-        left = remaining([each for each in self._slots(queue, view) if each.slot.start_ms < until_ms], view.now_ms)
+        current, later = self._ahead(queue, view.now_ms)
+        left = remaining(current, view.now_ms) + (later if window == "day" else [])
         if not left:
             return None
         over = WaitingNow(self._state.floor, [queue], view.now_ms).over
         return project(service_level_share(view.queue_totals(queue, window), over, level), left, level)
 
-    def _slots(self, queue: QueueScope, view: FloorView) -> list[SlotOutlook]:
-        """The intervals of the day that are not over."""
-        now_ms = view.now_ms
+    def _ahead(self, queue: QueueScope, now_ms: int) -> _Ahead:
+        """What is to come in the current interval, and in those of the day after it."""
         current_ms = self._state.calendars.of_scope(queue.scope).interval_start_ms(now_ms)
         kept = self._to_come.get(queue.scope)
         if kept is None or kept[0] != current_ms:
             level = self._state.floor.queue(queue.queue_id).level_at(now_ms)
-            slots = day_slots(self._state, queue, now_ms)
-            kept = self._to_come[queue.scope] = (current_ms, outlook(slots, now_ms, level).slots)
-        return [each for each in kept[1] if each.slot.end_ms > now_ms]
+            found = outlook(day_slots(self._state, queue, now_ms), now_ms, level).slots
+            current = [each for each in found if each.slot.start_ms == current_ms]
+            later = remaining([each for each in found if each.slot.start_ms > current_ms], now_ms)
+            together = [(sum(good for good, _ in later), sum(whole for _, whole in later))] if later else []
+            kept = self._to_come[queue.scope] = (current_ms, (current, together))
+        return kept[1]
 
     def cause(self, alert: Alert, view: FloorView) -> list[CausePart] | None:
         """Why the queue's service level falls short in the alert's window; None of other scopes, or without contacts.

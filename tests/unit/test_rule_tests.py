@@ -85,6 +85,7 @@ def test_durations_have_a_unit() -> None:
         (4, RULE.replace("oldest_wait_seconds", "occupancy_ratio, window: 60m"), "a queue does not have"),
         (4, RULE.replace("oldest_wait_seconds", "oldest_wait_seconds, window: 5m"), "remove its `window`"),
         (4, RULE.replace("oldest_wait_seconds", "asa_seconds"), "needs its `window`"),
+        (4, RULE.replace("oldest_wait_seconds", "recovery_ratio, window: 15m"), "its windows are interval, day"),
         (4, RULE.replace("value: 60", "value: aim - 1"), "'aim - 1' is no level"),
         (4, RULE.replace(", value: 60", ""), "needs `kpi`, `op` and `value`"),
         (4, RULE.replace('">"', '"=>"'), "use one of"),
