@@ -52,8 +52,8 @@ bench: $(VENV)/.installed-dev ## Measure throughput, latency, scrape and query o
 mutation: $(VENV)/.installed-dev ## Put faults into the domain one by one and see whether its tests notice [MODULES="kpis view:120"]
 	$(BIN)/python -m tests.mutation.run $(MODULES)
 
-alert-figures: $(VENV)/.installed-dev ## Judge the shipped alert rules on labelled simulated days (two at a time, half a minute each) [DAYS=200] [SEED=1000]
-	$(BIN)/python -m tests.evaluation.alerts $(or $(DAYS),200) $(or $(SEED),1000)
+alert-figures: $(VENV)/.installed-dev ## Judge the shipped alert rules on labelled simulated days (two at a time, half a minute each) [DAYS=200] [SEED=1000] [KEEP=FOLDER]
+	$(BIN)/python -m tests.evaluation.alerts $(or $(DAYS),200) $(or $(SEED),1000) $(KEEP)
 
 scrape-figures: $(VENV)/.installed-dev ## Measure /metrics of 5,000 queues and 10,000 agents
 	$(BIN)/python -m tests.evaluation.scrape

@@ -1,5 +1,8 @@
 """Recall, precision and delay of the shipped rules on labelled days: `make alert-figures [DAYS=200] [SEED=1000]`.
 
+With `KEEP=FOLDER` each day is kept there and not played again: an interrupted run goes on. Give every version of rules and
+simulator a folder of its own.
+
 Half of the days are calm. Every queue has a forecast, which knows the time of day and nothing of the trouble. Beside
 our rules runs the plain static threshold (service level of the last 15 minutes below target, same minimum sample), over
 the same floor. Rules about agents are left out: a trouble is one of queues. Seeds below 1,000 are for tuning, those
@@ -10,10 +13,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
 from typing import Final
 
+import msgspec
 import yaml
 
 from service.alert_floor import LiveFloor
@@ -111,6 +117,19 @@ def play(options: SimulationOptions) -> Day:
         centre.raw(encode_event(event))
         watch.event(event)
     return day
+
+
+def play_once(options: SimulationOptions, folder: Path | None) -> Day:
+    """The day as it is kept in the folder, else played now and kept."""
+    if folder is None:
+        return play(options)
+    file = folder / f"{options.seed}-{options.scenario}.json"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        begun = file.with_suffix(".begun")
+        begun.write_bytes(msgspec.json.encode(play(options)))
+        begun.replace(file)
+    return msgspec.json.decode(file.read_bytes(), type=Day)
 
 
 def _judge(evaluator: Evaluator, floor: LiveFloor, watch: "_Watch", now_ms: int) -> None:
@@ -262,8 +281,9 @@ def _minutes(times_ms: Sequence[int]) -> str:
 def main() -> None:
     """Print the tables."""
     number, first_seed = int(sys.argv[1]), int(sys.argv[2])
+    once = partial(play_once, folder=Path(sys.argv[3]) if len(sys.argv) > 3 else None)
     with get_context("spawn").Pool(PROCESSES) as pool:
-        played = pool.map(play, days(number, first_seed), chunksize=1)
+        played = pool.map(once, days(number, first_seed), chunksize=1)
     print(f"{number} days from seed {first_seed}")
     print(*table(played), sep="\n")
 
