@@ -1,7 +1,7 @@
 """Recall, precision and delay of the shipped rules on labelled days: `make alert-figures [DAYS=200] [SEED=1000]`.
 
-With `KEEP=FOLDER` each day is kept there and not played again: an interrupted run goes on. Give every version of rules and
-simulator a folder of its own.
+With `KEEP=FOLDER` each day is kept there and not played again: an interrupted run goes on. Give every version of rules
+and simulator a folder of its own.
 
 Half of the days are calm. Every queue has a forecast, which knows the time of day and nothing of the trouble. Beside
 our rules runs the plain static threshold (service level of the last 15 minutes below target, same minimum sample), over
