@@ -14,7 +14,7 @@ WAITING := $(wildcard tests/integration)
 SERIAL := $(wildcard tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures scrape-figures dashboards screenshots topology kafka-jars lock clean
+.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures scrape-figures load fuzz dashboards screenshots topology kafka-jars lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ test-quick: $(VENV)/.installed-dev ## Run the tests that need neither broker nor
 
 test-long: $(VENV)/.installed-dev ## Try the laws on a hundred times as many logs, others every time (an hour or two)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 tests/property
+
+load: $(VENV)/.installed-dev ## Measure overload, a large recovery and a simulated week on Apache Kafka: some minutes
+	$(BIN)/python -m pytest -m load -s tests
+
+fuzz: $(VENV)/.installed-fuzz ## Let atheris look for input that decoders fail on [SECONDS=60] [TARGETS="event state"]
+	$(BIN)/python -m tests.fuzz.run $(or $(if $(filter command line,$(origin SECONDS)),$(SECONDS)),60) $(TARGETS)
 
 crash: $(VENV)/.installed-dev ## Run the long tests of failures and print their table: some minutes
 	$(BIN)/python -m pytest -m crash -s tests
@@ -68,12 +74,12 @@ kafka-jars: $(VENV)/.installed-dev ## Have Maven fetch the jars of Apache Kafka 
 	$(BIN)/python -m deploy.topology.apache_kafka
 
 lock: $(VENV)/.installed-dev ## Bring requirements.lock up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal --python-version 3.11 --quiet \
+	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --extra fuzz --universal --python-version 3.11 --quiet \
 		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--output-file requirements.lock
 
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) build dist *.egg-info deploy/kafka/target bench-results
+	rm -rf $(VENV) build dist *.egg-info deploy/kafka/target bench-results fuzz-found
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find service streams api grafana floorwalker_client tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -96,3 +102,7 @@ $(VENV)/.installed-embedded: pyproject.toml requirements.lock | $(VENV)/bin/pyth
 $(VENV)/.installed-dev: pyproject.toml requirements.lock | $(VENV)/bin/python
 	$(PIP_INSTALL) '.[embedded,dev]'
 	@touch $@ $(VENV)/.installed-embedded $(VENV)/.installed
+
+$(VENV)/.installed-fuzz: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(PIP_INSTALL) '.[embedded,dev,fuzz]'
+	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed-embedded $(VENV)/.installed

@@ -57,7 +57,7 @@ def _list(args: argparse.Namespace) -> int:
     letters = _letters(settings, Wanted(args.reason, args.topic))
     newest = deque(letters, maxlen=args.limit)
     if args.json:
-        print_bytes(orjson.dumps([_row(letter) for letter in newest], option=orjson.OPT_INDENT_2) + b"\n")
+        print_bytes(orjson.dumps([row_of(letter) for letter in newest], option=orjson.OPT_INDENT_2) + b"\n")
         return DONE
     table = Table()
     for heading in ("place", "at", "reason", "detail", "from", "bytes"):
@@ -85,7 +85,8 @@ def _age(letter: DeadLetter) -> tuple[int, int, int]:
     return letter.at_ms, letter.partition, letter.offset
 
 
-def _row(letter: DeadLetter) -> dict[str, object]:
+def row_of(letter: DeadLetter) -> dict[str, object]:
+    """What `dead-letters list --json` says of one."""
     return {
         "place": letter.place,
         "at": rfc3339(letter.at_ms),

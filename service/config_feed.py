@@ -79,7 +79,7 @@ class ConfigFeed:
             try:
                 record = _decode(value)
                 self.applied[key] = Applied(record, Config.model_validate(record.config))
-            except (msgspec.DecodeError, ValidationError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, ValidationError) as error:
                 self.unreadable += 1
                 log.error("the configuration %r cannot be used, the one before stays in force: %s", key, error)
 

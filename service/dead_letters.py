@@ -94,11 +94,15 @@ def read_dead_letters(bootstrap: str, wanted: Wanted, client: Mapping[str, Any] 
         bootstrap, [TopicPartition(DEAD_LETTERS, number) for number in range(found.partitions)], client
     ) as consumer:
         for record in until_the_end(consumer):
-            about = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
-            value = record.value or b""
-            letter = DeadLetter(record.partition, record.offset, record.timestamp, record.key, value, about)
+            letter = letter_of(record)
             if wanted.has(letter):
                 yield letter
+
+
+def letter_of(record: Any) -> DeadLetter:
+    """The dead letter that a record of the topic (kafka-python's) is."""
+    about = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
+    return DeadLetter(record.partition, record.offset, record.timestamp, record.key, record.value or b"", about)
 
 
 def replay(bootstrap: str, letters: Sequence[DeadLetter], client: Mapping[str, Any] | None = None) -> None:

@@ -177,6 +177,8 @@ class CallRecordsAdapter:
             end_ms = answered_ms + talk_ms
         elif end_ms is not None and talk_ms is None:
             talk_ms = max(0, end_ms - answered_ms)  # the row is whole: it states the talk by its two times
+            if talk_ms > LONGEST_DURATION_MS:
+                raise InvalidEvent("bad_field", f"from the answer to the agent's end it is {talk_ms} ms")
         events = [visit.event(ev.VisitAnswered, answered_ms, agent_id=agent_id)]
         if end_ms is not None:
             transferred_ms = self._time(row, self._mapping.transfer)

@@ -275,8 +275,11 @@ def encode_batch(batch: FactBatch) -> bytes:
 
 
 def decode_batch(raw: bytes) -> FactBatch:
-    """The batch of one record."""
-    return _decoder.decode(raw)  # type: ignore[no-any-return]
+    """The batch of one record. Raises msgspec.DecodeError."""
+    try:
+        return _decoder.decode(raw)  # type: ignore[no-any-return]
+    except UnicodeDecodeError as error:  # a text that is none
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def say(before: tuple[Additive, ...], after: tuple[Additive, ...], facts: list[AnyFact]) -> None:

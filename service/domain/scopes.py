@@ -312,13 +312,17 @@ class Scopes:
         return found
 
     def put(self, key: bytes, value: bytes | None) -> str | None:
-        """Apply one record of the state feed; None is a tombstone. Returns the scope touched, None for a mark."""
+        """Apply one record of the state feed; None is a tombstone. Returns the scope touched, None for a mark.
+
+        Raises msgspec.DecodeError, ValueError for what is no such record.
+        """
         kind, bucket, scope = decode_key(key)
         if kind == WAITING:
             return self._put_waiting(bucket_scope(bucket, scope), value)
         if kind == SOURCE:
-            if value is not None:
-                self.sources[scope, int(bucket)] = DECODERS["source"].decode(value)
+            if value is None:  # nobody forgets a source
+                return None
+            self.sources[scope, int(bucket)] = DECODERS["source"].decode(value)
             return scope
         if kind == RECENT:
             self.queue(scope).recent.put(int(bucket), None if value is None else DECODERS["recent"].decode(value))
@@ -332,7 +336,7 @@ class Scopes:
         if kind == LIVE:
             self._put_live(holder, value)
         elif kind in (STRETCHES, PLAN):
-            (holder.set_stretches if kind == STRETCHES else holder.set_day)(int(bucket), value)
+            _put_time(holder, kind, int(bucket), value)
         else:
             _put(holder.panes if kind == PANE else holder.intervals, int(bucket), value, _TYPE[kind])
             if isinstance(holder, AgentScope):  # an agent's newest time is not stored by itself
@@ -359,6 +363,12 @@ class Scopes:
 
 
 _TYPE = {PANE: "pane", INTERVAL: "interval"}
+
+
+def _put_time(holder: Scope, kind: str, bucket: int, value: bytes | None) -> None:
+    if not isinstance(holder, AgentScope):
+        raise ValueError(f"{holder.scope} is no agent, and has neither a timeline nor a schedule")
+    (holder.set_stretches if kind == STRETCHES else holder.set_day)(bucket, value)
 
 
 def _put(buckets: dict[int, Any], bucket: int, value: bytes | None, decoder: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from service.domain.alert_record import SEVERITIES, Alert
 
+log = logging.getLogger(__name__)
 Told = Literal["firing", "resolved"]
 Record = tuple[bytes, bytes | None]
 """Key and value of a record of `cti.notifications`; without a value the key is forgotten."""
@@ -206,15 +208,21 @@ class Outbox:
             del self._alerts[fingerprint]
 
     def _own(self, records: Iterable[Record]) -> dict[str, Confirmed]:
-        """What this receiver confirmed, the newest record of a key winning."""
+        """What this receiver confirmed, the newest record of a key winning.
+
+        One that cannot be decoded is logged and confirms nothing: better told twice than never.
+        """
         found: dict[str, Confirmed] = {}
         for key, value in records:
-            receiver, _, fingerprint = key.decode().partition("|")
+            receiver, _, fingerprint = key.decode(errors="replace").partition("|")
             if receiver != self.receiver:
                 continue
             found.pop(fingerprint, None)
             if value is not None:
-                found[fingerprint] = _DECODER.decode(value)
+                try:
+                    found[fingerprint] = _DECODER.decode(value)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    log.error("record %r of what receivers have confirmed cannot be read: %s", key, error)
         return found
 
     def _record(self, fingerprint: str, confirmed: Confirmed) -> Record:

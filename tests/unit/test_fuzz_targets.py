@@ -1,0 +1,35 @@
+"""What `make fuzz` tries for minutes, on what it begins with and on a thousand spoilt copies of it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.fuzz.targets import TARGETS, records, written
+
+SPOILT = 1_000
+
+
+def spoilt(raw: bytes, rng: random.Random) -> bytes:
+    """The bytes with one to four of them changed, left out, doubled or cut."""
+    found = bytearray(raw)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(found) + 1)
+        found[at : at + rng.choice((0, 1, 1, 8))] = rng.choice((b"", rng.randbytes(1), b'"', b"\n", b"-1", b"9" * 20))
+    return bytes(found)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_reader_survives_what_it_begins_with_and_spoilt_copies_of_it(name: str) -> None:
+    target, rng = TARGETS[name], random.Random(name)
+    seeds = target.seeds()
+    for seed in seeds:
+        target.run(seed)
+    for _ in range(SPOILT // 20 if name == "floor" else SPOILT):
+        target.run(spoilt(rng.choice(seeds), rng)[: target.longest])
+
+
+def test_records_are_read_as_they_were_written() -> None:
+    found = [(b"p|1|queue:a", b"value"), (b"", None), (b"k", b"")]
+    assert records(written(found)) == found
