@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.alerts import alert_view, sees
 from api.problems import Problem
+from api.security_connections import CUT
 from api.views import Views
 from service.access import EVERYTHING, Grant
 from service.domain.view import FloorView
@@ -192,8 +193,10 @@ class EventStream(Response):
             await self._push(ends, lambda body: asyncio.wait_for(_chunk(send, body), SEND_TIMEOUT_SECONDS))
             if not gone.done():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except TimeoutError:
-            return  # too slow: the server closes the connection of an answer that has no end
+        except TimeoutError:  # too slow
+            if cut := scope.get("extensions", {}).get(CUT):
+                cut()
+                await gone
         finally:
             self._hub.leave(self._token_id)
             for task in ends:

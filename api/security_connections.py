@@ -1,6 +1,8 @@
 """Limits of connections, below HTTP: how many, how large a request, how long its head may take to come."""
 
 import asyncio
+import socket
+import struct
 from http import HTTPStatus
 from typing import Final
 
@@ -15,6 +17,11 @@ MOST_REQUEST_BYTES: Final = 2 * (MOST_URL_BYTES + MOST_BODY_BYTES)
 HEAD_SECONDS: Final = 20.0
 KEEP_ALIVE_SECONDS: Final = 65
 """A little longer than proxies keep idle connections, so that it is they who close them."""
+
+CUT: Final = "floorwalker.cut"
+"""The extension of the ASGI scope that ends the connection at once."""
+
+NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 def bounded(most_connections: int) -> type[HttpToolsProtocol]:
@@ -60,6 +67,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self.scope["extensions"] = {CUT: self._cut}
         self._taken_bytes = 0
         if not self._in_head:
             self._begin_head()
@@ -68,6 +76,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head has come."""
         self._end_head()
         super().on_headers_complete()
+
+    def _cut(self) -> None:
+        """End the connection without sending what the client does not take: an orderly end would wait for that, here
+        and then in the system, which keeps what was handed to it.
+        """
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.transport.abort()
 
     def _begin_head(self) -> None:
         self._in_head = True
