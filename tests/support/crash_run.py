@@ -176,6 +176,8 @@ class CrashRun:
 
     def _compare(self, text: str, highest: dict[str, float]) -> None:
         found = COUNTER.findall(text)
+        if not highest and not found:  # nothing has happened yet
+            return
         assert found, text[:2000]
         self.row.scrapes += 1
         for series, value in found:
