@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -67,7 +67,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.scope["extensions"] = {CUT: self._cut}
+        self.scope["extensions"] = cast(Any, {CUT: self._cut})
         self._taken_bytes = 0
         if not self._in_head:
             self._begin_head()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,11 +12,12 @@ import httpx
 import orjson
 import pytest
 
-from service.embedded import HOST, EmbeddedBroker
+from service.embedded import EmbeddedBroker
 from service.topics import create_topics
 from tests.integration.api_process import ApiProcess
 from tests.integration.test_api import PARTITIONS, a_centre, publish
-from tests.support.memory import resident_mib
+from tests.support.slow_client import who_never_reads
+from tests.support.worker_processes import resident_mib
 
 QUEUES = 400
 SLOW_CLIENTS = 8
@@ -63,15 +63,6 @@ class Reader(threading.Thread):
         """Return when so many have come."""
         with self.more:
             assert self.more.wait_for(lambda: len(self.waits) >= events, DROPPED_WITHIN_S), self.waits
-
-
-def who_never_reads(port: int) -> socket.socket:
-    """A client that asks for everything, and then does nothing."""
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.connect((HOST, port))
-    client.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: floor\r\n\r\n")
-    return client
 
 
 def test_clients_that_never_read_are_dropped_while_another_is_told_everything(api: ApiProcess) -> None:

@@ -20,6 +20,7 @@ from tests.support.apache_kafka import KafkaProcess
 from tests.support.busy_floor import CONFIG, tell
 from tests.support.http_receiver import HttpReceiver
 from tests.support.stream_run import StreamRun
+from tests.support.worker_processes import evaluators_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
 
@@ -49,12 +50,6 @@ async def run(broker: KafkaProcess, desk: HttpReceiver, tmp_path: Path) -> Async
     config.write_text(CONFIG + NOTIFY.format(url=desk.url, secret=secret), "utf-8")
     async with StreamRun(broker.bootstrap, config, tmp_path, embedded=False) as started:
         yield started
-
-
-def evaluators_of(worker: Child) -> list[int]:
-    """The worker's second process, if there is one now; what Python starts beside one that it spawns is no such."""
-    lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in worker.helpers()}
-    return [pid for pid, line in lines.items() if line.exists() and b"resource_tracker" not in line.read_bytes()]
 
 
 async def kill_evaluator(run: StreamRun, worker: Child) -> Child:

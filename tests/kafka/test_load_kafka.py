@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
+import select
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -17,21 +17,36 @@ from kafka import TopicPartition
 
 from service.embedded import free_port
 from service.topic_reading import reading, until_the_end
-from tests.kafka.test_crash_kafka import broker as broker
-from tests.kafka.test_crash_kafka import nodes as nodes
 from tests.support import slow_worker
 from tests.support.apache_kafka import KafkaProcess
+from tests.support.http_receiver import HttpReceiver, hangs
 from tests.support.mornings import CONFIG, Event, named, record, recording, simulated
+from tests.support.slow_client import who_never_reads
 from tests.support.stop_scenarios import Load
 from tests.support.stream_run import StreamRun
+from tests.support.worker_processes import evaluators_of, resident_mib
 
-pytestmark = [pytest.mark.kafka, pytest.mark.crash]
+pytestmark = [pytest.mark.kafka, pytest.mark.load]
 
 CAPACITY = 200.0
 OVERLOAD = 3
 OVERLOAD_S = 60
 MEMORY_LIMIT_MIB = 200
+SLOWED = 0.8
+"""What is left, at least, of the rate without disturbances."""
+
 RECORDS = 1_000_000
+TAKEN = re.compile(r'^floorwalker_worker_records_total\{topic="cti.events"\} (\S+)$', re.MULTILINE)
+ALERTS = """
+default_rules: false
+rules:
+  - id: anybody
+    severity: page
+    scopes: {{kind: queue}}
+    when: {{kpi: waiting, op: ">=", value: 1}}
+notify:
+  webhooks: [{{name: desk, url: {url}, secret_file: {secret}}}]
+"""
 LAG = re.compile(r'^floorwalker_consumer_lag_records\{partition="\d+",topic="(\S+)"\} (\S+)$', re.MULTILINE)
 
 
@@ -42,55 +57,111 @@ async def run(broker: KafkaProcess, tmp_path: Path) -> AsyncIterator[StreamRun]:
 
 
 class Watched:
-    """A worker's memory and lag, by its process and its own metrics."""
+    """Memory of a worker's two processes and of the API, and the worker's lag and count, by /proc and its metrics."""
 
-    def __init__(self, pid: int, port: int) -> None:
-        self._pid, self._url = pid, f"http://127.0.0.1:{port}/metrics"
-        self.mib: list[float] = []
+    def __init__(self, pids: list[int], port: int) -> None:
+        self._pids, self._url = pids, f"http://127.0.0.1:{port}/metrics"
+        self.mib: dict[str, list[float]] = {"worker": [], "evaluator": [], "API": []}
         self.lags: list[float] = []
+        self.taken: list[tuple[float, float]] = []
 
     async def watch(self) -> None:
         """Look every half second, until cancelled."""
         async with httpx.AsyncClient(timeout=10) as client:
             while True:
-                pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
-                self.mib.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
-                found = LAG.findall((await client.get(self._url)).text)
-                self.lags.append(sum(float(lag) for topic, lag in found if topic == "cti.events"))
+                for mib, pid in zip(self.mib.values(), self._pids, strict=True):
+                    mib.append(resident_mib(pid))
+                text = (await client.get(self._url)).text
+                self.lags.append(sum(float(lag) for topic, lag in LAG.findall(text) if topic == "cti.events"))
+                self.taken.append((time.monotonic(), sum(map(float, TAKEN.findall(text)))))
                 await asyncio.sleep(0.5)
 
+    def rate(self, since: float, until: float) -> float:
+        """Events worked off a second between two moments."""
+        seen = [(at, count) for at, count in self.taken if since <= at <= until]
+        return (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0])
 
-async def test_three_times_the_capacity_for_a_minute(run: StreamRun, tmp_path: Path) -> None:
-    morning = simulated(contacts_per_hour=700)
+
+async def never_read(port: int, clients: int = 4) -> None:
+    """Live streams that nobody reads, others as soon as these are dropped; until cancelled."""
+    connected = [who_never_reads(port) for _ in range(clients)]
+    try:
+        while True:
+            gone = select.poll()
+            for client in connected:
+                gone.register(client, 0)
+            dropped = {fd for fd, _ in gone.poll(0)}
+            for number, client in enumerate(connected):
+                if client.fileno() in dropped:
+                    client.close()
+                    connected[number] = who_never_reads(port)
+            await asyncio.sleep(0.2)
+    finally:
+        for client in connected:
+            client.close()
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[HttpReceiver]:
+    """A webhook that takes every notice and never answers."""
+    async with HttpReceiver(hangs) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def overloaded(desk: HttpReceiver, tmp_path: Path) -> Path:
+    """A configuration with alerts that fire by the events' own time, and are told to that webhook."""
+    secret, path = tmp_path / "secret", tmp_path / "floor.yaml"
+    secret.write_text("s3cret", "utf-8")
+    path.write_text(CONFIG.read_text("utf-8") + ALERTS.format(url=desk.url, secret=secret), "utf-8")
+    return path
+
+
+async def test_three_times_the_capacity_for_a_minute(
+    broker: KafkaProcess, desk: HttpReceiver, overloaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(slow_worker.VARIABLE, str(CAPACITY))
+    monkeypatch.setenv("FLOORWALKER_CLOCK", "stream")
+    port = free_port()
     events: list[Event] = []
     while len(events) < CAPACITY * OVERLOAD * OVERLOAD_S:
-        events += [named(event, f"w{len(events)}") for event in morning]
-    port = free_port()
-    os.environ[slow_worker.VARIABLE] = str(CAPACITY)
-    try:
-        worker = run.start_worker("--metrics-port", str(port), module="tests.support.slow_worker")
-    finally:
-        del os.environ[slow_worker.VARIABLE]
-    await run.until_ready([worker])
-    seen = Watched(worker.pid, port)
-    watching = asyncio.create_task(seen.watch())
+        events += [named(event, f"w{len(events)}") for event in simulated(contacts_per_hour=700)]
     events = events[: int(CAPACITY * OVERLOAD * OVERLOAD_S)]
-    started = time.monotonic()
-    await Load(run, events, per_second=CAPACITY * OVERLOAD).send()
-    sent_s = time.monotonic() - started
-    await run.settle(timeout_s=20 * OVERLOAD_S)
-    caught_up_s = time.monotonic() - started - sent_s
-    await run.until(lambda: seen.lags[-1] == 0, "the lag is 0")
-    watching.cancel()
-    start_mib, most_mib, most_lag = seen.mib[0], max(seen.mib), max(seen.lags)
-    print(
-        f"{len(events)} events in {sent_s:.0f} s for a worker of {CAPACITY:.0f}/s: lag up to {most_lag:.0f}, caught up "
-        f"{caught_up_s:.0f} s later; memory {start_mib:.0f} MiB at the start, {most_mib:.0f} MiB at most"
-    )
-    assert most_lag > len(events) / 3
-    assert most_mib - start_mib < MEMORY_LIMIT_MIB
-    for attribution in ("outcome", "arrival"):
-        assert await run.differences(recording(events, tmp_path), attribution) == []
+    async with StreamRun(broker.bootstrap, overloaded, tmp_path, embedded=False) as run:
+        address = run.start_api()
+        worker = run.start_worker("--metrics-port", str(port), module="tests.support.slow_worker")
+        await run.until_ready([worker])
+        await run.until(lambda: "rules, " in worker.log_text(), "the rules are evaluated")
+        assert run.api is not None
+        seen = Watched([worker.pid, *evaluators_of(worker), run.api.pid], port)
+        watching = asyncio.create_task(seen.watch())
+        started = time.monotonic()
+        sending = asyncio.create_task(Load(run, events, per_second=CAPACITY * OVERLOAD).send())
+        await asyncio.sleep(OVERLOAD_S / 3)
+        calm_until = time.monotonic()
+        unread = asyncio.create_task(never_read(int(address.rpartition(":")[2])))
+        await desk.until(lambda: desk.asked > 0, "an alert is told", OVERLOAD_S)
+        hindered_from = time.monotonic()
+        await sending
+        sent_at = time.monotonic()
+        await run.settle(timeout_s=20 * OVERLOAD_S)
+        caught_up = time.monotonic()
+        await run.until(lambda: seen.lags[-1] == 0, "the lag is 0")
+        for task in (watching, unread):
+            task.cancel()
+        calm, hindered = seen.rate(started + 2, calm_until), seen.rate(hindered_from, caught_up)
+        print(
+            f"{len(events)} events sent at {len(events) / (sent_at - started):.0f}/s: lag up to {max(seen.lags):.0f}, "
+            f"caught up {caught_up - sent_at:.0f} s later; {calm:.0f}/s worked off, {hindered:.0f}/s with a dead "
+            f"webhook ({desk.asked} attempts) and clients that never read; MiB at the start, at most: "
+            + ", ".join(f"{what} {mib[0]:.0f}, {max(mib):.0f}" for what, mib in seen.mib.items())
+        )
+        assert max(seen.lags) > len(events) / 3
+        assert hindered > calm * SLOWED
+        for what, mib in seen.mib.items():
+            assert max(mib) - mib[0] < MEMORY_LIMIT_MIB, what
+        for attribution in ("outcome", "arrival"):
+            assert await run.differences(recording(events, tmp_path), attribution) == []
 
 
 async def write_again(run: StreamRun, topic: str, at_least: int) -> int:

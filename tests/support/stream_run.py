@@ -84,6 +84,7 @@ class StreamRun:
         self.partitions = partitions
         self.sent = 0
         self.feed = FeedTail(bootstrap)
+        self.api: Child | None = None  # its process, once it was started
         self._api: str | None = None
         self._processes = Processes(folder)
         self._children: list[Child] = []
@@ -123,7 +124,7 @@ class StreamRun:
         port = free_port()
         arguments = ["--bootstrap", self.bootstrap, "--config", str(self.config), "--clock", "stream"]
         arguments += ["--port", str(port), "--data-dir", str(self.folder / "api")]
-        self._keep(self._processes.start("api", "api", *arguments))
+        self.api = self._keep(self._processes.start("api", "api", *arguments))
         self._api = f"http://127.0.0.1:{port}"
         return self._api
 
