@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from service.feed_status import FeedStatus
 from service.floor_state import Record
+from service.topics import TOMBSTONES_KEPT_MS
 
 FETCH_MAX_WAIT_MS: Final = 20
 SLICE: Final = 400
@@ -58,13 +59,16 @@ class StateTail:
         wall_ms: Callable[[], int],
         *,
         client: Mapping[str, Any] | None = None,
+        tombstones_kept_ms: int = TOMBSTONES_KEPT_MS,
     ) -> None:
         self._bootstrap = bootstrap
         self._apply = apply
         self._reader = reader
         self._wall_ms = wall_ms
         self._client = dict(client or {})
+        self._kept_ms = tombstones_kept_ms
         self._next: dict[TopicPartition, int] = {}
+        self._whole_ms: dict[TopicPartition, int] = {}
         self._short_since_ms: int | None = None
         self._began_ms = self._taken = 0
 
@@ -78,6 +82,7 @@ class StateTail:
             except LogLost as error:
                 log.error("%s: reading everything anew", error)
                 self._next.clear()
+                self._whole_ms.clear()
                 self._reader.reset()
                 self._reader.feed.problem = str(error)
             except TopicsMissing as error:
@@ -104,6 +109,8 @@ class StateTail:
             for partition, offset in self._next.items():
                 consumer.seek(partition, offset)
             self._next = {partition: self._next.get(partition, 0) for partition in assigned}
+            now_ms = self._wall_ms()
+            self._whole_ms = {partition: self._whole_ms.get(partition, now_ms) for partition in assigned}
             await self._follow(consumer)
         finally:
             await consumer.stop()
@@ -128,6 +135,7 @@ class StateTail:
             for partition, records in batches.items():
                 await self._take(partition, records)
             await self._pass_over_gaps(consumer)
+            self._look_back(consumer)
             if set(consumer.assignment()) != set(self._next):
                 raise LogLost("the topics have other partitions than before")
             self._watch(consumer)
@@ -153,6 +161,24 @@ class StateTail:
         for partition, offset in self._next.items():
             if consumer.highwater(partition) is not None:
                 self._next[partition] = max(offset, await consumer.position(partition))
+
+    def _look_back(self, consumer: Any) -> None:
+        """Begin anew after so long a pause that the topics may have forgotten what was deleted meanwhile.
+
+        A tombstone outlives every reader who gets from one end of a partition to the next one, or from its beginning to
+        its end, while tombstones are kept. By the time of answers: without one nothing is read, and nothing missed.
+        """
+        for partition, position in self._next.items():
+            answered_ms, end = consumer.last_poll_timestamp(partition), consumer.highwater(partition)
+            if answered_ms is None or end is None:
+                continue
+            behind_ms = answered_ms - self._whole_ms[partition]
+            if behind_ms > self._kept_ms:
+                raise LogLost(
+                    f"{partition.topic} was not read to its end for {behind_ms // 1000} s: deletions may be gone"
+                )
+            if position >= end:
+                self._whole_ms[partition] = answered_ms
 
     def _at_end(self, consumer: Any) -> bool:
         """True once everything is read that was there at the newest fetch of each partition.

@@ -82,15 +82,20 @@ def _latest_per_key(**more: str) -> dict[str, str]:
     return {"cleanup.policy": "compact", "max.message.bytes": str(MAX_BATCH_BYTES), **more}
 
 
-# Small segments, since the newest is never compacted and a recovering worker reads all that is left; tombstones need to
-# outlive only the longest read from the start, and expired panes leave many of them.
+TOMBSTONES_KEPT_MS = HOUR_MS
+"""For so long after its first compaction a record that deletes a key stays in a changelog. Who has not read it by then
+would keep the key for good, hence readers that paused for longer begin anew (`StateTail`, `BatchTable`).
+"""
+
+# Small segments, since the newest is never compacted and a recovering worker reads all that is left. Tombstones stay
+# for an hour only, since expired panes leave many of them.
 _CHANGELOG = _latest_per_key(
     **{
         "segment.bytes": str(64 * 1024 * 1024),
         "segment.ms": str(HOUR_MS),
         "min.cleanable.dirty.ratio": "0.2",
         "max.compaction.lag.ms": str(6 * HOUR_MS),
-        "delete.retention.ms": str(HOUR_MS),
+        "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
     }
 )
 _LARGE = {"max.message.bytes": str(MAX_BATCH_BYTES)}

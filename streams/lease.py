@@ -42,6 +42,8 @@ class Lease:
         self._must_be_ready: float | None = None
         self._joining = False
         self._out = False
+        self.departures = 0
+        """How often the group went on without this process: others may have written what it held."""
         self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -62,6 +64,7 @@ class Lease:
     def left_group(self) -> None:
         """The coordinator does not know us any more: what is ours by our own account may be somebody else's."""
         self._out = True
+        self.departures += 1
         self._wake()
 
     def rebalance_started(self) -> None:

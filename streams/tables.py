@@ -56,6 +56,7 @@ class BatchTable(Table[bytes, bytes], Generic[S]):
         self._stores: dict[int, S] = {}
         self._writers: dict[int, Writer] = {}
         self._applied: dict[int, int] = {}
+        self._departures = app.lease.departures
         app.on_partitions_revoked.connect(cast(Any, self._finish_writing))
 
     @property
@@ -101,13 +102,20 @@ class BatchTable(Table[bytes, bytes], Generic[S]):
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Drop what is not ours any more, start the rest from nothing; keep what we hold with a known offset."""
+        """Drop what is not ours any more, start the rest from nothing; keep what we hold with a known offset.
+
+        Nothing is kept of a time before the group went on without us: others wrote since, and what they deleted may be
+        gone from the changelog already.
+        """
         mine = {tp.partition for tp in assigned if tp.topic == self.changelog_topic_name}
         for partition, writer in self._writers.items():
             if not writer.idle:
                 # its changes are in the store but not in the changelog, which may now have another owner's
                 end_process(f"{self.name}[{partition}] was reassigned while it was being written")
-        for partition in set(self._stores) - mine:
+        departures = self.app.lease.departures
+        kept = mine if departures == self._departures else set()
+        self._departures = departures
+        for partition in set(self._stores) - kept:
             self._drop(partition)
         for partition in mine - set(self._stores):
             self._stores[partition] = self._store_factory(partition)

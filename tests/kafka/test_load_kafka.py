@@ -7,7 +7,7 @@ import re
 import select
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -110,7 +110,7 @@ async def desk() -> AsyncIterator[HttpReceiver]:
 
 @pytest.fixture
 def overloaded(desk: HttpReceiver, tmp_path: Path) -> Path:
-    """A configuration with alerts that fire by the events' own time, and are told to that webhook."""
+    """A configuration with an alert for whoever waits, which is told to that webhook."""
     secret, path = tmp_path / "secret", tmp_path / "floor.yaml"
     secret.write_text("s3cret", "utf-8")
     path.write_text(CONFIG.read_text("utf-8") + ALERTS.format(url=desk.url, secret=secret), "utf-8")
@@ -121,11 +121,14 @@ async def test_three_times_the_capacity_for_a_minute(
     broker: KafkaProcess, desk: HttpReceiver, overloaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(slow_worker.VARIABLE, str(CAPACITY))
-    monkeypatch.setenv("FLOORWALKER_CLOCK", "stream")
     port = free_port()
-    events: list[Event] = []
+    now = datetime.now(UTC)
+    yesterday = f"{now - timedelta(days=1):%Y-%m-%d}"  # intervals are kept for two days
+    waits = {"contact_id": "waits", "visit_id": "waits", "queue_id": "busy", "source": "pbx"}
+    at_ms = int(now.timestamp() * 1000)
+    events: list[Event] = [{"event_id": "waits", "type": "visit.queued", "occurred_at_ms": at_ms, **waits}]
     while len(events) < CAPACITY * OVERLOAD * OVERLOAD_S:
-        events += [named(event, f"w{len(events)}") for event in simulated(contacts_per_hour=700)]
+        events += [named(event, f"w{len(events)}") for event in simulated(contacts_per_hour=700, day=yesterday)]
     events = events[: int(CAPACITY * OVERLOAD * OVERLOAD_S)]
     async with StreamRun(broker.bootstrap, overloaded, tmp_path, embedded=False) as run:
         address = run.start_api()

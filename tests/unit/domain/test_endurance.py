@@ -21,13 +21,13 @@ DAYS = 7
 FLUSH = 200
 DAY_MS = 86_400_000
 GROWTH = 1.15
-"""Two days are not like the two before: intervals are kept for 48 hours."""
+"""Two days are not like the two before: intervals are kept for 48 hours, and customers are forgotten in lots."""
 
 
 @pytest.mark.load
 def test_seven_days_keep_no_more_than_five(tmp_path: Path) -> None:
     file = tmp_path / "week.jsonl"
-    command = [sys.executable, "-m", "service.main", "simulate", "--queues", "3", "--agents", "10", "--rate", "60"]
+    command = [sys.executable, "-m", "service.main", "simulate", "--queues", "3", "--agents", "10", "--rate", "180"]
     command += ["--seed", "7", "--start", "2025-11-17T00:00", "--duration", f"{DAYS * 24}h"]
     with file.open("wb") as output:
         subprocess.run(command, cwd=ROOT, stdout=output, check=True, timeout=600)
