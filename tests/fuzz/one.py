@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import atheris
@@ -13,6 +14,7 @@ with atheris.instrument_imports(include=["service", "api"]):
 def main(words: list[str]) -> None:
     """Fuzz until libFuzzer's options say that it is enough."""
     program, target, *options = words
+    logging.getLogger("service").setLevel(logging.CRITICAL)  # what cannot be read is told in a log
     atheris.Setup([program, *options], TARGETS[target].run)
     atheris.Fuzz()
 

@@ -5,7 +5,6 @@ What cannot be read must be refused by the one exception that its reader names, 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -44,9 +43,6 @@ MOST_LINES: Final = 64
 WINDOWS: Final = ("5m", "interval", "day")
 GONE: Final = b"\xff"
 """In the place of a record's value: there is none."""
-
-# that a record cannot be read is told in a log, which nobody looks at here
-logging.getLogger("service").setLevel(logging.CRITICAL)
 
 
 def event(raw: bytes) -> None:
