@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.apache_kafka import Guard, KafkaProcess, KafkaUnavailable
+from deploy.topology.apache_kafka import KafkaUnavailable
+from tests.support.apache_kafka import Guard, KafkaProcess
 from tests.support.crash_run import HEADING, ROWS
 
 
