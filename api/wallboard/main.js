@@ -10,6 +10,7 @@ const STALE_SECONDS = 30;
 const SILENT_MS = 6000; // heartbeats come every two seconds
 const RENEW_MS = 600000; // sessions last an hour
 const TV_PAGE_MS = 15000;
+const PAGE_GAP = 16;
 
 const login = document.getElementById("login");
 const status = document.getElementById("status");
@@ -23,7 +24,7 @@ function told(message) {
 }
 
 function tick() {
-  document.getElementById("clock").textContent = new Date().toLocaleTimeString(document.documentElement.lang);
+  document.getElementById("clock").textContent = new Date().toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" });
   const silentMs = toldAt === null ? Infinity : performance.now() - toldAt;
   const seconds = staleSeconds === null ? null : staleSeconds + silentMs / 1000;
   let name = "live";
@@ -91,6 +92,7 @@ function choose(what) {
   const { body, documentElement: root } = document;
   root.dataset.theme = choice.theme;
   body.classList.toggle("tv", choice.tv);
+  body.classList.toggle("shows-agents", choice.view === "agents");
   document.getElementById("board").hidden = choice.view !== "queues";
   document.getElementById("agents").hidden = choice.view !== "agents";
   if (what === "lang" || what === undefined) {
@@ -104,12 +106,15 @@ function choose(what) {
   if (what === "view") agents.refresh();
 }
 
-// In TV mode a board that is longer than the screen is shown page by page.
+// In TV mode a board that is longer than the screen is shown page by page: the next page begins with what this one cuts.
 function turnPage() {
   if (!choice.tv) return;
   const { scrollHeight, clientHeight, scrollTop } = document.documentElement;
   const end = scrollTop + clientHeight >= scrollHeight - 4;
-  window.scrollTo({ top: end ? 0 : scrollTop + clientHeight * 0.9 });
+  const head = document.querySelector("header").offsetHeight; // it stays
+  const rows = [...document.querySelectorAll("main .tile, main tbody tr")].map((row) => row.getBoundingClientRect());
+  const cut = rows.find(({ top, bottom, height }) => height && bottom > clientHeight && top > head + 2 * PAGE_GAP);
+  window.scrollTo({ top: end ? 0 : scrollTop + (cut ? cut.top : clientHeight) - head - PAGE_GAP });
 }
 
 choose();

@@ -2,6 +2,7 @@
 const WIDTH = 240;
 const HEIGHT = 40;
 const EVERY_MS = 60000;
+const SOON_MS = 10000; // while there is no line yet
 const AT_ONCE = 4;
 const SVG = "http://www.w3.org/2000/svg";
 const visible = new Set();
@@ -23,9 +24,10 @@ export function watch(tile) {
 export async function refresh(queues) {
   for (const [tile, queue] of queues) {
     watch(tile);
-    const asked = known.get(queue.id)?.at ?? -EVERY_MS;
-    if (busy >= AT_ONCE || !visible.has(tile) || performance.now() - asked < EVERY_MS) continue;
-    known.set(queue.id, { at: performance.now(), points: known.get(queue.id)?.points ?? [] });
+    const { at = -EVERY_MS, points = [] } = known.get(queue.id) ?? {};
+    const pauseMs = points.some((ratio) => ratio !== null) ? EVERY_MS : SOON_MS;
+    if (busy >= AT_ONCE || !visible.has(tile) || performance.now() - at < pauseMs) continue;
+    known.set(queue.id, { at: performance.now(), points });
     busy += 1;
     load(queue).then(() => draw(tile, queue)).finally(() => { busy -= 1; });
   }

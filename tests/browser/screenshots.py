@@ -16,19 +16,21 @@ from tests.browser.conftest import CHROMIUM
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "docs" / "images"
 READY_S: Final = 90
+WINDOW, TV = (1280, 800), (1920, 1080)
 PICTURES: Final = {
-    "wallboard.png": "?theme=dark",
-    "wallboard-zh.png": "?theme=light&lang=zh",
-    "agents.png": "?theme=light&view=agents",
-    "tv.png": "?theme=dark&tv=1",
+    "wallboard.png": ("?theme=dark", WINDOW),
+    "wallboard-zh.png": ("?theme=light&lang=zh", WINDOW),
+    "agents.png": ("?theme=light&view=agents", WINDOW),
+    "tv.png": ("?theme=dark&tv=1", TV),
 }
-"""File -> what the page is asked for."""
+"""File -> what the page is asked for, and on which screen."""
 
 
 def take(page: Page, address: str) -> None:
     """Every picture, once the page shows queues and their day."""
     FOLDER.mkdir(exist_ok=True)
-    for name, query in PICTURES.items():
+    for name, (query, (width, height)) in PICTURES.items():
+        page.set_viewport_size({"width": width, "height": height})
         page.goto(address + query)
         page.locator(".spark .day, tr[data-agent]").first.wait_for(state="attached", timeout=60_000)
         page.wait_for_timeout(1_500)
@@ -40,6 +42,8 @@ def main() -> None:
     """Run the demo for the pictures alone."""
     if CHROMIUM is None:
         sys.exit("chromium is not installed (Debian: apt-get install chromium)")
+    if not subprocess.run(["fc-list", ":lang=zh"], capture_output=True, check=True).stdout:
+        sys.exit("no font here has Chinese characters (Debian: apt-get install fonts-noto-cjk)")
     port = free_port()
     command = [sys.executable, "-m", "service.main", "demo", "--port", str(port)]
     demo = subprocess.Popen(dying_with_parent(command), cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -47,7 +51,7 @@ def main() -> None:
         until_ready(demo, f"http://127.0.0.1:{port}/readyz")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            take(browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB"), f"http://127.0.0.1:{port}/")
+            take(browser.new_page(locale="en-GB"), f"http://127.0.0.1:{port}/")
             browser.close()
     finally:
         demo.terminate()

@@ -42,7 +42,9 @@ def test_every_tile_says_what_the_api_says(page: Page, floor: Floor) -> None:
         expect(found.locator(".counts")).to_have_text(f"{day['answered']} / {day['offered']}")
         for state in ("available", "not_ready"):
             expect(found.locator(f".staff .{state} b")).to_have_text(str(queue["now"][f"agents_{state}"]))
-    expect(tile(page, "sales").locator(".promise")).to_contain_text("target 80 % in 20 s · abandon_ignored")
+    expect(tile(page, "sales").locator(".promise")).to_contain_text(
+        "target 80 % in 20 s · last 15 min · abandon_ignored"
+    )
 
 
 def test_the_oldest_wait_grows_by_the_clock(page: Page, floor: Floor) -> None:
@@ -129,6 +131,36 @@ def test_a_tv_shows_large_figures_and_nothing_to_touch(page: Page, floor: Floor)
     assert size >= 90
     page.keyboard.press("Escape")
     expect(page.locator("#filters")).to_be_visible()
+
+
+def test_on_every_page_of_a_tv_it_is_seen_whether_the_figures_live(page: Page, floor: Floor) -> None:
+    page.set_viewport_size({"width": 1920, "height": 400})
+    opened(page, floor, "?tv=1")
+    page.evaluate("window.scrollTo({ top: 9999, behavior: 'instant' })")
+    assert page.evaluate("scrollY") > 0
+    expect(page.locator("#status")).to_be_in_viewport(ratio=1)
+
+
+def test_all_of_a_full_house_fits_its_tile_on_a_tv(page: Page, floor: Floor) -> None:
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    opened(page, floor, "?tv=1")
+    over = """tile => {
+        tile.querySelector(".ratio").textContent = "100 %";
+        tile.querySelector(".counts").textContent = "1662 / 1700";
+        const parts = [...tile.querySelectorAll(".level, dl")].filter(part => part.scrollWidth > part.clientWidth);
+        return parts.map(part => part.innerText);
+    }"""
+    assert tile(page, "sales").evaluate(over) == []
+
+
+def test_only_the_filters_of_what_is_shown_are_there(page: Page, floor: Floor) -> None:
+    opened(page, floor)
+    of_queues, of_agents = page.locator("select[name=channel]"), page.locator("select[name=team]")
+    expect(of_queues).to_be_visible()
+    expect(of_agents).to_be_hidden()
+    page.locator("select[name=view]").select_option("agents")
+    expect(of_queues).to_be_hidden()
+    expect(of_agents).to_be_visible()
 
 
 def test_the_agents_board_says_what_the_api_says(page: Page, floor: Floor) -> None:
