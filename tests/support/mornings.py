@@ -21,10 +21,10 @@ ID_FIELDS = (
 )  # fmt: skip
 
 
-def simulated(seed: int = 7, *, contacts_per_hour: int = 80, day: str = "2025-11-17") -> list[Event]:
+def simulated(seed: int = 7, *, contacts_per_hour: int = 80) -> list[Event]:
     """With logins, pauses, holds, after-call work, transfers and callbacks."""
     command = [sys.executable, "-m", "service.main", "simulate", "--queues", "3", "--agents", "10", "--rate"]
-    command += [str(contacts_per_hour), "--seed", str(seed), "--start", f"{day}T08:00", "--duration", "3h"]
+    command += [str(contacts_per_hour), "--seed", str(seed), "--start", "2025-11-17T08:00", "--duration", "3h"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
