@@ -7,9 +7,9 @@ state shown is that of the busiest leg, else the own one.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from service.domain.totals import bump
 
@@ -22,7 +22,8 @@ STATES: Final = ("unknown", "offline", "ready", "reserved", "on_contact", "acw",
 CODE: Final = {state: code for code, state in enumerate(STATES)}
 UNKNOWN, OFFLINE, READY, RESERVED, ON_CONTACT, ACW, NOT_READY = range(len(STATES))
 
-What = tuple[int, str | None, bool, int, int, int, int]
+Code = Annotated[int, Meta(ge=0, lt=len(STATES))]
+What = tuple[Code, str | None, bool, int, int, int, int]
 """(own state's code, reason, logged in, legs reserving, connected, in after-call work, implied logins)."""
 
 NOTHING: Final[What] = (UNKNOWN, None, False, 0, 0, 0, 0)

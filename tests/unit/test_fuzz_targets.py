@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 
 import pytest
@@ -33,3 +34,9 @@ def test_a_reader_survives_what_it_begins_with_and_spoilt_copies_of_it(name: str
 def test_records_are_read_as_they_were_written() -> None:
     found = [(b"p|1|queue:a", b"value"), (b"", None), (b"k", b"")]
     assert records(written(found)) == found
+
+
+def test_an_agent_in_a_state_that_there_is_not_is_unreadable() -> None:
+    """Found by atheris."""
+    value = base64.b64decode("kpPNUgjNeRjOAAJN2JOXAsDDAQAAAJcCwMMAAQAAlwrAwwAAAAA=")
+    TARGETS["state"].run(written([(b"t|5926276|agent:a1", value)]))
