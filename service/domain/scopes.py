@@ -252,7 +252,12 @@ class AgentScope(_Scope):
             self._read.pop(bucket, None)
             self._timeline = None
             return
-        stretches = self._read[bucket] = DECODERS["stretches"].decode(value)
+        stretches = DECODERS["stretches"].decode(value)
+        if len(stretches.after_ms) != len(stretches.whats):
+            raise ValueError(
+                f"{self.scope} has {len(stretches.after_ms)} stretches, and {len(stretches.whats)} are told"
+            )
+        self._read[bucket] = stretches
         if self._timeline is not None and not self._timeline.put(bucket, stretches):
             self._timeline = None
 
