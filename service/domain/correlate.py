@@ -100,11 +100,7 @@ class CorrelateStore:
         """Decode and apply one record. Raises InvalidEvent, after counting it, for input that cannot be applied."""
         self.mark.next_offset = offset + 1
         self._marked = True
-        if self._recovering:
-            self._kept.line_up_all()
-            for contact_id, ref in self._kept.customers():
-                self._customers.join(ref, contact_id, self.contacts)
-            self._recovering = False
+        self._recover()
         try:
             event = decode_event(raw)
             check_time(event.occurred_at_ms, received_ms)
@@ -160,7 +156,7 @@ class CorrelateStore:
     def _synthetic(self, event: Event) -> list[AnyFact]:
         """Apply an event that the watchdog or a snapshot made: it says nothing about how far its source has come."""
         if isinstance(event, AgentMovedOn):
-            for record in self._watch.open_records():
+            for record in self._watch.open_of(event.agent_id):
                 self._made += [(HERE, made) for made in left_behind(record, event, self._floor)]
         elif isinstance(event, SourceSnapshot):
             self._reconcile(event)
@@ -195,10 +191,17 @@ class CorrelateStore:
         `now_ms` gives the present of a source by its name and newest event time. Nothing changes here: what is to
         happen happens when the events are taken.
         """
-        if self._recovering:
-            self._kept.line_up_all()
-            self._recovering = False
+        self._recover()
         return self._watch.stuck(now_ms)
+
+    def _recover(self) -> None:
+        """Find one's way in what was loaded, once."""
+        if self._recovering:
+            self._recovering = False
+            self._kept.line_up_all()
+            self._watch.begin_again()
+            for contact_id, ref in self._kept.customers():
+                self._customers.join(ref, contact_id, self.contacts)
 
     def newest_ms(self) -> int:
         """How far event time has come in this partition."""
@@ -258,6 +261,7 @@ class CorrelateStore:
         kept.changed.add(contact_id)
         if record.customer is not None:
             self._tell_classes(contact, record.customer, facts)
+        self._watch.heard(event, record)
         if len(record.legs) > 1:
             self._extra_weight += len(record.legs) // 2
         if not contact.lined_up and record.closed:

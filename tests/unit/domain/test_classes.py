@@ -180,13 +180,16 @@ class TestRestart:
         after.load(store.drain())
         return after, facts
 
+    @pytest.mark.parametrize("watched_first", [False, True])
     @pytest.mark.parametrize("at", range(5))
-    def test_it_goes_on_as_if_nothing_had_happened(self, at):
+    def test_it_goes_on_as_if_nothing_had_happened(self, at, watched_first):
         events = [
             queued(0, customer_class="standard"), moved(5), queued(6, "c2"), event("visit.answered", 9),
             moved(8, "gold"),
         ]  # fmt: skip
         store, facts = self.restarted(*events[:at])
+        if watched_first:
+            assert store.stuck(lambda *_: ms(9)) == []
         for number, each in enumerate(events[at:]):
             facts += take(store, each, at + number)
         whole = CorrelateStore(Floor())

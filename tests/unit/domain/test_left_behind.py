@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service.domain.contact_watch import CONTACTS_OF_AGENT
 from service.domain.events import Event, LegEnded
 from service.domain.settings import Agent, Floor, Watchdog
 from tests.unit.domain.build import event, ms
@@ -43,6 +44,17 @@ def test_the_agent_is_not_billed_until_the_customer_hangs_up() -> None:
     floor.tell(event("leg.ended", 170, contact_id="second"), event("contact.ended", HOUR_S, contact_id="first"))
     assert handled(floor) == [2, 160]
     assert floor.counts()["conflicts"] == 1
+
+
+def test_a_call_among_many_that_were_handled_is_found_also_after_a_restart() -> None:
+    floor = Watched(*call("first", 0, 10))
+    for number in range(3 * CONTACTS_OF_AGENT):
+        at_s = 1_000 + 10 * number
+        floor.tell(*call(f"c{number}", at_s, at_s + 1), event("leg.ended", at_s + 2, contact_id=f"c{number}"))
+    floor.restart()
+    floor.tell(*call("second", 4_000, 4_001))
+    floor.round_at(4_020)
+    assert "first" in [made.contact_id for made in floor.made if isinstance(made, LegEnded)]
 
 
 def test_an_end_that_comes_a_little_late_is_the_end() -> None:
