@@ -50,7 +50,7 @@ class Family:
         for edge, count in buckets.items():
             self.lines.append(f'{name}_bucket{{{labels}{comma}le="{edge}"}} {float(count)!r}\n')
         braced = f"{{{labels}}}" if labels else ""
-        self.lines.append(f"{name}_count{braced} {buckets['+Inf']!r}\n{name}_sum{braced} {float(sum_)!r}\n")
+        self.lines.append(f"{name}_count{braced} {float(buckets['+Inf'])!r}\n{name}_sum{braced} {float(sum_)!r}\n")
 
 
 class Families:
