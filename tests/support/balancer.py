@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from service.embedded import HOST, free_port
-
-CHUNK = 1 << 16
+from service.embedded import free_port
+from tests.support.detour import Detour, connected
 
 
 class Balancer:
@@ -19,21 +18,19 @@ class Balancer:
     def __init__(self, ports: Sequence[int]) -> None:
         self.port = free_port()
         self._ports = list(ports)
+        self._way = _WayToAny(self.port, self._ports)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
-        self._server: asyncio.Server | None = None
-        self._pumps: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
-        serving = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._connected, HOST, self.port), self._loop)
-        self._server = serving.result(10)
+        asyncio.run_coroutine_threadsafe(self._way.__aenter__(), self._loop).result(10)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._way.__aexit__(kind, error, trace), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -42,37 +39,16 @@ class Balancer:
         """Send nobody to this replica any more, even if it comes back."""
         self._ports.remove(port)
 
-    async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for pump in self._pumps:
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await self._replica()
-        if there is None:
-            writer.close()
-            return
-        for source, target in ((reader, there[1]), (there[0], writer)):
-            pump = asyncio.create_task(self._pump(source, target))
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
+class _WayToAny(Detour):
+    """Leads to the first of several ports that takes the connection; the list may change."""
 
-    async def _replica(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    def __init__(self, port: int, ports: Sequence[int]) -> None:
+        super().__init__(port, ports[0])
+        self._ports = ports
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         for port in tuple(self._ports):
-            try:
-                return await asyncio.open_connection(HOST, port)
-            except OSError:
-                continue
+            if (there := await connected(port)) is not None:
+                return there
         return None
-
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while chunk := await source.read(CHUNK):
-                target.write(chunk)
-                await target.drain()
-        except ConnectionError:
-            return  # the other side finds out when it is closed
-        finally:
-            target.close()

@@ -48,10 +48,13 @@ class Detour:
         """Let everything pass again, first what came in meanwhile."""
         self._flows.set()
 
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A connection to where it leads; None if nobody takes it."""
+        return await connected(self._target_port)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            there = await asyncio.open_connection(HOST, self._target_port)
-        except OSError:
+        there = await self.connect()
+        if there is None:
             writer.close()
             return
         for source, target in ((reader, there[1]), (there[0], writer)):
@@ -69,3 +72,11 @@ class Detour:
             return  # the other side finds out when it is closed
         finally:
             target.close()
+
+
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    """A connection to a port of loopback; None if nobody takes it."""
+    try:
+        return await asyncio.open_connection(HOST, port)
+    except OSError:
+        return None
