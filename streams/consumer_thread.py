@@ -14,6 +14,7 @@ from faust.types import TP
 
 from streams.batch_app import FloorwalkerApp
 from streams.fetches import Batch, take_batches
+from streams.in_step import HOLD_S, InStep
 
 HIGHWATER_POLL_S = 0.02
 HIGHWATER_TIMEOUT_S = 30.0
@@ -40,6 +41,7 @@ class RebalanceListener(driver.ConsumerRebalanceListener):
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> Any:
         """Close the gate for everything fetched before; called synchronously at the start of a rebalance."""
         self._thread.revocations += 1
+        self._thread.in_step.restart((), time.monotonic())
         self._thread.app.lease.rebalance_started()
         return self._finish(super().on_partitions_revoked(revoked))
 
@@ -50,6 +52,7 @@ class RebalanceListener(driver.ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         """Tell the lease first: recovery and the agents come after."""
         self._thread.app.lease.rebalance_ended()
+        self._thread.in_step.restart(assigned, time.monotonic())
         await super().on_partitions_assigned(assigned)
 
 
@@ -58,6 +61,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     app: FloorwalkerApp
     revocations = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.in_step = InStep(lambda tp: self._ensure_consumer().highwater(tp))
 
     async def on_start(self) -> None:
         """Start, and have the group's coordinator tell the lease about answered heartbeats and about leaving."""
@@ -111,15 +118,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError()
+        self.in_step.full(consumer.assignment() - active_partitions, time.monotonic())
         with fetcher._subscriptions.fetch_context():
             # decided per partition at the moment of taking: a rebalance may begin during the wait
             taken = await take_batches(
                 fetcher,
-                lambda tp: tp in active_partitions and gate.may_deliver(tp, self.revocations),
-                wait=timeout or 0.0,
+                lambda tp: (
+                    tp in active_partitions
+                    and gate.may_deliver(tp, self.revocations)
+                    and not self.in_step.ahead(tp, time.monotonic())
+                ),
+                wait=min(timeout or 0.0, HOLD_S),
                 max_records=max_records or 1,
                 check_crcs=self.app.conf.broker_check_crcs,
             )
+        for tp, batch in taken.items():
+            self.in_step.took(tp, batch, time.monotonic())
         return {tp: Delivered(batch, self.revocations) for tp, batch in taken.items()}
 
     def wake(self) -> None:
