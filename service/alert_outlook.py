@@ -75,6 +75,8 @@ class AlertOutlook:
 
     def _ahead(self, queue: QueueScope, now_ms: int) -> _Ahead:
         """What is to come in the current interval, and in those of the day after it."""
+        if not self._state.expectations.any(queue.queue_id, queue.forecasts):
+            return [], []
         current_ms = self._state.calendars.of_scope(queue.scope).interval_start_ms(now_ms)
         kept = self._to_come.get(queue.scope)
         if kept is None or kept[0] != current_ms:

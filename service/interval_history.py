@@ -1,5 +1,6 @@
 """Closed intervals of the last weeks, as `cti.intervals` has them: kept encoded, decoded when read."""
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,8 +23,8 @@ class IntervalHistory:
     def __init__(self, kept_days: int) -> None:
         self._kept_ms = kept_days * DAY_MS
         self._scopes: dict[str, dict[int, bytes]] = {}
-        self._newest_ms: dict[str, int] = {}
-        self._changes: dict[str, int] = {}
+        self._starts: dict[str, list[int]] = {}
+        self._late_changes: dict[str, int] = {}
 
     def apply(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take over records of `cti.intervals`; None is a tombstone. A key that is not ours is passed over."""
@@ -34,8 +35,9 @@ class IntervalHistory:
 
     def between(self, scope: str, since_ms: int, until_ms: int) -> list[ClosedInterval]:
         """The scope's intervals that begin in [since_ms, until_ms), in order."""
-        kept = self._scopes.get(scope, {})
-        return [_decode(kept[start_ms]) for start_ms in sorted(kept) if since_ms <= start_ms < until_ms]
+        starts = self._starts.get(scope, [])
+        within = starts[bisect_left(starts, since_ms) : bisect_left(starts, until_ms)]
+        return [_decode(self._scopes[scope][start_ms]) for start_ms in within]
 
     def at(self, scope: str, start_ms: int) -> ClosedInterval | None:
         """The scope's interval that begins then; None if there is none, for instance since nothing happened."""
@@ -44,28 +46,41 @@ class IntervalHistory:
 
     def any_between(self, scope: str, since_ms: int, until_ms: int) -> bool:
         """Whether the scope has an interval that begins in [since_ms, until_ms)."""
-        return any(since_ms <= start_ms < until_ms for start_ms in self._scopes.get(scope, {}))
+        starts = self._starts.get(scope, [])
+        return bisect_left(starts, since_ms) < bisect_left(starts, until_ms)
 
-    def changes(self, scope: str) -> int:
-        """A number that grows with every change of the scope's intervals."""
-        return self._changes.get(scope, 0)
+    def newest_ms(self, scope: str) -> int | None:
+        """When the scope's newest interval begins; None if there is none."""
+        starts = self._starts.get(scope)
+        return starts[-1] if starts else None
+
+    def late_changes(self, scope: str) -> int:
+        """A number that grows when an interval changes that begins a day or longer before the scope's newest."""
+        return self._late_changes.get(scope, 0)
 
     def clear(self) -> None:
         """Forget everything, before reading from the start again."""
+        for scope in self._scopes:
+            self._late_changes[scope] = self._late_changes.get(scope, 0) + 1
         self._scopes.clear()
-        self._newest_ms.clear()
+        self._starts.clear()
 
     def _put(self, scope: str, start_ms: int, value: bytes | None) -> None:
-        kept = self._scopes.setdefault(scope, {})
-        self._changes[scope] = self._changes.get(scope, 0) + 1
+        kept, starts = self._scopes.setdefault(scope, {}), self._starts.setdefault(scope, [])
+        newest_ms = starts[-1] if starts else 0
+        if start_ms <= newest_ms - DAY_MS:
+            self._late_changes[scope] = self._late_changes.get(scope, 0) + 1
         if value is None:
-            kept.pop(start_ms, None)
+            if kept.pop(start_ms, None) is not None:
+                starts.remove(start_ms)
             return
-        newest_ms = self._newest_ms.get(scope, 0)
         if start_ms <= newest_ms - self._kept_ms:
             return
+        if start_ms not in kept:
+            insort(starts, start_ms)
         kept[start_ms] = value
         if start_ms // DAY_MS > newest_ms // DAY_MS:  # once a day is often enough to forget
-            for old in [s for s in kept if s <= start_ms - self._kept_ms]:
+            forgotten = bisect_left(starts, start_ms - self._kept_ms + 1)
+            for old in starts[:forgotten]:
                 del kept[old]
-        self._newest_ms[scope] = max(newest_ms, start_ms)
+            del starts[:forgotten]

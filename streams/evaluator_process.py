@@ -39,9 +39,6 @@ All that it has done is in Kafka.
 
 ANSWER_SECONDS: Final = 2.0
 
-_NICENESS: Final = 5
-"""Where processors are short the stream goes first: judging reads only the newest of what it missed meanwhile."""
-
 log = logging.getLogger(__name__)
 
 
@@ -116,7 +113,6 @@ def _evaluate(settings: ProcessSettings, config: Config, line: Connection, unuse
     """What runs in the process; `unused` is its copy of the worker's end, which would hide that the worker ended."""
     if unused is not None:
         unused.close()
-    os.nice(_NICENESS)
     registry = CollectorRegistry()
     threading.Thread(target=_answer, args=(line, registry), daemon=True).start()
     run_evaluator(settings, config, registry)

@@ -25,6 +25,7 @@ class Calendar:
         self._starts: list[int] = []
         self._days: list[date] = []
         self._interval_of_minute: dict[int, tuple[int, int]] = {}
+        self._weeks_before: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def interval_ms_at(self, at_ms: int) -> tuple[int, int]:
         """[start, end) of the interval that holds `at_ms`."""
@@ -66,6 +67,17 @@ class Calendar:
         """When clocks showed the same local time so many days before; one that was skipped is an hour later."""
         local = datetime.fromtimestamp(at_ms / 1000, self._zone)
         return _to_ms((local - timedelta(days=days)).replace(fold=0).astimezone(UTC))
+
+    def weeks_before_ms(self, start_ms: int, weeks: int) -> tuple[int, ...]:
+        """Starts of the intervals at the same local time and weekday, one week before `start_ms` and so on."""
+        found = self._weeks_before.get((start_ms, weeks))
+        if found is None:
+            if len(self._weeks_before) > 10_000:
+                self._weeks_before.clear()
+            found = self._weeks_before[start_ms, weeks] = tuple(
+                self.interval_start_ms(self.days_before_ms(start_ms, 7 * week)) for week in range(1, weeks + 1)
+            )
+        return found
 
     def _index(self, at_ms: int) -> int:
         """Position of the day of `at_ms`, after making sure that it and its successor are known."""

@@ -75,9 +75,7 @@ def past_weeks(
     `find` gives the totals of an earlier interval by its start, None where nothing happened in it; `was_open` says
     whether there was anything on the day that holds a moment.
     """
-    then_ms = [
-        calendar.interval_start_ms(calendar.days_before_ms(start_ms, 7 * week)) for week in range(1, MOST_WEEKS + 1)
-    ]
+    then_ms = calendar.weeks_before_ms(start_ms, MOST_WEEKS)
     return [find(at_ms) or Totals() for at_ms in then_ms if was_open(at_ms)]
 
 
