@@ -91,7 +91,7 @@ def queue_figures(it: Happened, level: Level, over: int = 0) -> Figures:
     waits = [stay.wait_ms for stay in by["answered"]]
     whole = [stay.wait_ms + stay.before_ms for stay in by["answered"]]
     gone = [stay.wait_ms for stay in by["abandoned"]]
-    short = sum(stay.wait_ms <= stay.short_ms for stay in by["abandoned"])
+    short = sum(stay.wait_ms <= stay.level.short_ms for stay in by["abandoned"])
     spent = [stint.talk_ms + stint.hold_ms + (stint.acw_ms or 0) for stint in it.over if not stint.consult]
     known = [stay for stay in it.offered if stay.returned is not None]
     return leg_figures(it, True) | service_levels(by, level, over) | {
@@ -119,7 +119,7 @@ def queue_figures(it: Happened, level: Level, over: int = 0) -> Figures:
         "abandon_wait_seconds": sum(gone) / 1000,
         "flowed_out_wait_seconds": sum(stay.wait_ms for stay in by["flowed_out"]) / 1000,
         "answer_ratio": ratio(len(waits), len(it.left)),
-        "abandonment_ratio": ratio(len(gone) - short, len(it.left) - short),
+        "abandonment_ratio": ratio(len(gone) - short, sum(stay.level.abandonment for stay in it.left) - short),
         "callback_ratio": ratio(len(by["callback_requested"]), len(it.left)),
         "repeat_ratio": ratio(sum(bool(stay.returned) for stay in known), len(known)),
         "fcr_ratio": ratio(sum(not stay.followed for stay in known), len(known)),
@@ -131,14 +131,14 @@ OUTCOMES = ("answered", "abandoned", "flowed_out", "callback_requested", "cancel
 
 def in_time(stay: Stay) -> bool:
     """Within the threshold, the boundary included; without a threshold nothing is."""
-    return stay.threshold_ms is not None and stay.wait_ms <= stay.threshold_ms
+    return stay.level.threshold_ms is not None and stay.wait_ms <= stay.level.threshold_ms
 
 
 def service_levels(by: dict[str, list[Stay]], level: Level, over: int) -> Figures:
     """All variants of domain.md 2.1; visits waiting beyond the threshold count against all but `answered_only`."""
     ans, ans_t = len(by["answered"]), sum(map(in_time, by["answered"]))
     abn, abn_t = len(by["abandoned"]), sum(map(in_time, by["abandoned"]))
-    abn_s = sum(stay.wait_ms <= stay.short_ms for stay in by["abandoned"])
+    abn_s = sum(stay.wait_ms <= stay.level.short_ms for stay in by["abandoned"])
     cb_t = sum(map(in_time, by["callback_requested"]))
     abandons, shorts, flow_outs = level.genesys
     against = abn * abandons - abn_s * (not shorts) + len(by["flowed_out"]) * flow_outs

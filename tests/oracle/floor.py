@@ -89,12 +89,12 @@ class Floor:
 
     def over(self, queues: Sequence[str], now_ms: int) -> int:
         """How many wait longer than their threshold."""
-        limits = [(now_ms - stay.arrival_ms, stay.threshold_ms) for stay in self.waiting(queues)]
+        limits = [(waited_ms(stay, now_ms), stay.level.threshold_ms) for stay in self.waiting(queues)]
         return sum(limit is not None and waited > limit for waited, limit in limits)
 
     def queue_now(self, queues: Sequence[str], now_ms: int) -> Figures:
         """What is true of some queues now; agents count once however many of the queues they serve."""
-        waits = [max(0, now_ms - stay.arrival_ms) for stay in self.waiting(queues)]
+        waits = [waited_ms(stay, now_ms) for stay in self.waiting(queues)]
         staff = self.staff(queues, now_ms)
         return {
             "waiting": len(waits),
@@ -152,3 +152,8 @@ class Floor:
     def agent_window(self, name: str, window: str, now_ms: int) -> Figures:
         """KPIs of a window of an agent; states count up to now."""
         return self.agent(name, *self.bounds("agent:" + name, window, now_ms), now_ms)
+
+
+def waited_ms(stay: Stay, now_ms: int) -> int:
+    """How long a visit that waits has done so, on its queue's clock."""
+    return stay.level.waited_ms(stay.arrival_ms, now_ms)

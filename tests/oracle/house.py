@@ -5,16 +5,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from tests.oracle.hours import Hours
+
 
 @dataclass(frozen=True)
 class Level:
-    """How a queue's service level is reckoned. `threshold_ms` None: there is none."""
+    """How a queue's service level is reckoned. `threshold_ms` None: there is none. `hours` None: every minute counts as
+    waiting. Without `abandonment` nobody is seen to leave.
+    """
 
     threshold_ms: int | None = 20_000
     short_ms: int = 5_000
     variant: str = "abandon_ignored"
     genesys: tuple[bool, bool, bool] = (True, True, False)
     """Whether abandons, short abandons and flow-outs count against it."""
+    hours: Hours | None = None
+    abandonment: bool = True
+
+    def waited_ms(self, since_ms: int, until_ms: int) -> int:
+        """How long somebody has waited."""
+        return max(0, until_ms - since_ms) if self.hours is None else self.hours.open_ms(since_ms, until_ms)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.oracle.house import House
+from tests.oracle.house import House, Level
 
 Event = Mapping[str, Any]
 Told = tuple[int, Event]
@@ -24,8 +24,7 @@ class Stay:
     visit_id: str
     queue_id: str | None
     arrival_ms: int
-    threshold_ms: int | None
-    short_ms: int
+    level: Level
     transferred_in: bool
     outcome: str | None = None
     end_ms: int = 0
@@ -59,7 +58,7 @@ def stay_of(events: Sequence[Told], ends: Sequence[Told], house: House) -> Stay:
     arrival_ms = queued[0] if queued else ending[0] - (ending[1].get("wait_ms") or 0) if ending else 0
     level = house.level_of(queue_id or "")
     moved = queued is not None and queued[1].get("initiation") == "transfer"
-    stay = Stay(events[0][1]["visit_id"], queue_id, arrival_ms, level.threshold_ms, level.short_ms, moved)
+    stay = Stay(events[0][1]["visit_id"], queue_id, arrival_ms, level, moved)
     stay.told_open = ending is None
     if ending is not None:
         stay.outcome = ending[1]["type"].partition(".")[2]
@@ -72,6 +71,10 @@ def stay_of(events: Sequence[Told], ends: Sequence[Told], house: House) -> Stay:
         stay.outcome = "cancelled" if by in ("agent", "system") else "abandoned"
         stay.end_ms = max(ends[0][0], arrival_ms)
         stay.wait_ms = stay.end_ms - arrival_ms
+    if stay.outcome is not None and level.hours is not None:
+        stay.wait_ms = level.waited_ms(arrival_ms, stay.end_ms)
+    if stay.outcome == "abandoned" and not level.abandonment:
+        stay.outcome, stay.reason = "cancelled", "abandoned"
     return stay
 
 

@@ -1,21 +1,38 @@
 """Configurations drawn at random: the oracle's, and the same for the product."""
 
+from dataclasses import replace
+from datetime import date
+from functools import cache
 from typing import Final, cast
 
 from hypothesis import strategies as st
 
+from service.domain.business_hours import BusinessHours
 from service.domain.settings import Agent, Floor, GenesysSwitches, Queue, ReasonKind, ServiceLevel, Site, Variant
 from tests.oracle.figures import VARIANTS
+from tests.oracle.hours import Hours, Openings
 from tests.oracle.house import Clock, House, Level
 from tests.property.logs import AGENTS, QUEUES
 
 TEAMS: Final = {"1001": "blue", "1002": "blue", "1003": "red"}
 GROUPS: Final = {"sales": "front", "service": "front"}
 ZONES: Final = ("UTC", "Europe/Berlin", "America/Montreal", "Australia/Lord_Howe")
+EACH_DAY: Final[dict[str, Openings]] = {
+    "breaks": [(start, start + 10) for start in range(0, 1440, 15)],
+    "half days": [(0, 125), (135, 580), (605, 1440)],
+}
+"""Openings so that something begins and ends in every log."""
+
+WEEKS: Final = {
+    **{name: [openings] * 7 for name, openings in EACH_DAY.items()},
+    "office": [[(540, 610), (630, 1020)]] * 5 + [[], []],
+}
+HOLIDAYS: Final[dict[date, Openings]] = {date(2026, 11, 21): [], date(2026, 10, 25): [(60, 150), (165, 200)]}
+HOURS: Final = {zone: [Hours(name, zone, week, HOLIDAYS) for name, week in WEEKS.items()] for zone in ZONES}
 
 levels = st.builds(
     Level,
-    st.sampled_from([20_000, 0, 60_000, None]),
+    st.sampled_from([20_000, 0, 60_000, 400_000, None]),
     st.sampled_from([5_000, 0]),
     st.sampled_from(VARIANTS),
     st.tuples(st.booleans(), st.booleans(), st.booleans()),
@@ -24,13 +41,24 @@ clocks = st.builds(Clock, st.sampled_from(ZONES), st.sampled_from([0, 0, 240]))
 
 
 @st.composite
+def level_in(draw: st.DrawFn, zone: str) -> Level:
+    """A service level of a queue there: of calls and chats, or of written channels in business hours."""
+    level = draw(levels)
+    if draw(st.booleans()):
+        return level
+    return replace(level, hours=draw(st.sampled_from([None, *HOURS[zone]])), abandonment=draw(st.booleans()))
+
+
+@st.composite
 def houses(draw: st.DrawFn) -> House:
     """Queues with service levels of every kind, agents in teams, two sites with clocks of their own."""
     scopes = [*("queue:" + queue_id for queue_id in QUEUES), *("agent:" + agent_id for agent_id in AGENTS[:3])]
+    sites = {"north": draw(clocks), "south": draw(clocks)}
+    site_of = {scope: draw(st.sampled_from(["north", "south"])) for scope in scopes}
     return House(
-        levels={queue_id: draw(levels) for queue_id in QUEUES},
-        clocks={"north": draw(clocks), "south": draw(clocks)},
-        site_of={scope: draw(st.sampled_from(["north", "south"])) for scope in scopes},
+        levels={queue_id: draw(level_in(sites[site_of["queue:" + queue_id]].zone)) for queue_id in QUEUES},
+        clocks=sites,
+        site_of=site_of,
         reasons=draw(st.dictionaries(st.sampled_from(["break", "lunch"]), st.sampled_from(["external", "productive"]))),
         interval_ms=draw(st.sampled_from([900_000, 1_800_000])),
         return_ms=draw(st.sampled_from([86_400_000, 600_000])),
@@ -60,4 +88,11 @@ def product_floor(house: House) -> Floor:
 
 def _level(level: Level) -> ServiceLevel:
     switches = GenesysSwitches(*level.genesys)
-    return ServiceLevel(level.threshold_ms, 0.8, cast(Variant, level.variant), level.short_ms, switches)
+    hours = None if level.hours is None else _hours(level.hours)
+    variant = cast(Variant, level.variant)
+    return ServiceLevel(level.threshold_ms, 0.8, variant, level.short_ms, switches, hours, level.abandonment)
+
+
+@cache
+def _hours(hours: Hours) -> BusinessHours:
+    return BusinessHours(hours.zone, hours.week, hours.holidays)

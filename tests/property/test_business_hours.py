@@ -1,14 +1,13 @@
-"""Open time equals a slow count that looks at the clock on the wall minute by minute."""
+"""Open time equals the slow count of the oracle, minute by minute."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.domain.business_hours import BusinessHours, Opening
+from tests.oracle.hours import Hours
 
-MINUTE_MS = 60_000
 ZONES = ("UTC", "Europe/Berlin", "America/Montreal", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Apia")
 CHANGES = ("2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01", "2026-04-05", "2026-10-04", "2018-11-04",
            "2018-02-18", "2011-12-30", "2026-11-20")  # fmt: skip
@@ -31,20 +30,6 @@ def plans(draw: st.DrawFn) -> tuple[str, list[list[Opening]], dict[date, list[Op
     return draw(st.sampled_from(ZONES)), week, {(day + timedelta(days=n)).date(): times for day, n, times in days}
 
 
-def slowly_open_ms(plan: tuple[str, list[list[Opening]], dict[date, list[Opening]]], since_ms: int, until_ms: int):
-    """Walk the minutes; what counts is the latest time that the clock on the wall has shown so far."""
-    zone, week, holidays = ZoneInfo(plan[0]), plan[1], plan[2]
-    latest, total = datetime.min, 0  # noqa: DTZ901 (readings of a clock on the wall)
-    for minute in range(since_ms // MINUTE_MS - 1440, until_ms // MINUTE_MS + 1):
-        shown = datetime.fromtimestamp(minute * 60, zone).replace(tzinfo=None)
-        latest = max(latest, shown)
-        of_day = latest.hour * 60 + latest.minute
-        today = holidays.get(latest.date(), week[latest.weekday()])
-        if any(start <= of_day < end for start, end in today):
-            total += max(0, min(until_ms, (minute + 1) * MINUTE_MS) - max(since_ms, minute * MINUTE_MS))
-    return total
-
-
 spans = st.tuples(
     st.sampled_from(DAY_STARTS), st.integers(-36 * 3_600_000, 36 * 3_600_000), st.integers(1, 60 * 3_600_000)
 ).map(lambda drawn: (int(drawn[0].timestamp() * 1000) + drawn[1], drawn[2]))
@@ -57,7 +42,7 @@ spans = st.tuples(
 )
 def test_open_time_is_what_a_count_by_the_minute_finds(plan, span):
     since_ms, until_ms = span[0], span[0] + span[1]
-    assert BusinessHours(*plan).open_ms(since_ms, until_ms) == slowly_open_ms(plan, since_ms, until_ms)
+    assert BusinessHours(*plan).open_ms(since_ms, until_ms) == Hours("drawn", *plan).open_ms(since_ms, until_ms)
 
 
 @settings(max_examples=200, deadline=None)

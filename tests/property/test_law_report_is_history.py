@@ -15,7 +15,7 @@ from service.recordings import Recording
 from service.report import build_report
 from service.report_options import Attribution, ReportOptions
 from tests.oracle.figures import Figures, agent_figures, happened, queue_figures
-from tests.oracle.floor import EVER, Floor
+from tests.oracle.floor import EVER, Floor, waited_ms
 from tests.oracle.house import Clock, House
 from tests.oracle.intake import Arrival
 from tests.property.comparison import QUALITY, differences
@@ -58,7 +58,7 @@ class Expected:
         truth = self.floor
         it = truth.queue([queue_id], since_ms, until_ms, self.arrival)
         open_since_ms = 0 if total else since_ms
-        waits = [self.cut_ms - stay.arrival_ms for stay in truth.waiting([queue_id])
+        waits = [waited_ms(stay, self.cut_ms) for stay in truth.waiting([queue_id])
                  if open_since_ms <= stay.arrival_ms < until_ms]  # fmt: skip
         limit_ms = truth.house.level_of(queue_id).threshold_ms
         now = {
