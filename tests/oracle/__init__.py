@@ -30,5 +30,13 @@ Rules that interface.md leaves open, as the product has them (each also stands w
     makes the agent not ready once all queues served, and those told of, are paused. An offer that is taken back by a
     correction leaves its queue served (`Agent.hinted`); one heard of late does not change the agent's settled past
     (`Agent.blurred`).
-12. A quantile q of n values is the one of rank floor(q x (n - 1)), the smallest having rank 0.
+12. Where waits count open time, a stated wait tells only when a visit came that nobody told of. An opening begins and
+    ends when the clock on the wall first shows its time or a later one. What a contact waited in other queues before
+    (`Stay.before_ms`) is elapsed time.
+13. Where nobody is seen to leave, whoever abandons has cancelled, for the reason `abandoned`.
+14. A visit has the class that its customer was last moved to, of moves of the same time the one whose name sorts last,
+    if that was no later than the visit's end; else the class it states, else the one `contact.started` states, of
+    several the one that sorts first. A leg has the class of its visit. A move that a partition hears of once a contact
+    is forgotten does not change that contact.
+15. A quantile q of n values is the one of rank floor(q x (n - 1)), the smallest having rank 0.
 """

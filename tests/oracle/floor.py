@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from tests.oracle.agents import BUSY, Agent
-from tests.oracle.contacts import live, see_returns
+from tests.oracle.contacts import see_returns
 from tests.oracle.figures import UNSCHEDULED_NOW, Figures, Happened, agent_figures, happened, queue_figures
 from tests.oracle.house import House, Level
 from tests.oracle.intake import Arrival, Own, take_in
@@ -23,7 +23,7 @@ class Floor:
     def __init__(self, log: Sequence[Arrival], house: House) -> None:
         self.house = house
         self.intake = take_in(log, house)
-        lives = [live(known.told, house) for known in self.intake.lives]
+        lives = [self.intake.life(known) for known in self.intake.lives]
         names = [known.told[0][1]["contact_id"] for known in self.intake.lives]
         see_returns(zip(names, lives, strict=True), house.return_ms)
         self.stays: list[Stay] = [stay for life in lives for stay in life.stays if stay.queue_id is not None]
@@ -38,6 +38,10 @@ class Floor:
         }  # fmt: skip
         stinted = [stint.queue_id for stint in self.stints if stint.queue_id is not None]
         self.queues = sorted({stay.queue_id for stay in self.stays if stay.queue_id} | set(stinted))
+        things: list[Stay | Stint] = [*self.stays, *self.stints]
+        self.classes = {(thing.customer_class, thing.queue_id) for thing in things
+                        if thing.customer_class and thing.queue_id}  # fmt: skip
+        """(class, queue) where there is something of a customer class."""
 
     def _hinted(self, agent_id: str) -> set[str]:
         queues: set[str] = set()
@@ -57,49 +61,65 @@ class Floor:
         clock = self.house.clock_of(scope)
         return clock.day(now_ms) if window == "day" else clock.interval(now_ms, self.house.interval_ms)
 
-    def intervals(self, scope: str, times: Iterable[int] = ()) -> dict[int, int]:
+    def intervals(self, scope: str, times: Iterable[int] = (), of: str | None = None) -> dict[int, int]:
         """Start -> end of the intervals in which something of the scope happened, and of those that hold `times`."""
         kind, _, name = scope.partition(":")
         of_queue = kind == "queue"
         moments = set(times)
         for stay in self.stays:
-            if of_queue and stay.queue_id == name:
+            if of_queue and stay.queue_id == name and is_of(stay, of):
                 moments |= {stay.arrival_ms, stay.end_ms} if stay.outcome else {stay.arrival_ms}
         for stint in self.stints:
-            if name == (stint.queue_id if of_queue else stint.agent_id) and stint.over_ms is not None:
+            if is_of(stint, of) and name == (stint.queue_id if of_queue else stint.agent_id) and stint.over_ms is not None:
                 moments |= {at for at in (stint.arrival_ms, stint.over_ms, stint.end_ms) if at is not None}
         clock = self.house.clock_of(scope)
         return dict(clock.interval(at_ms, self.house.interval_ms) for at_ms in sorted(moments))
 
     # --- queues -----------------------------------------------------------------------------------------------------
 
-    def queue(self, queues: Sequence[str], since_ms: int, until_ms: int, arrival: bool = False) -> Happened:
-        """What happened in some queues together during [since, until)."""
-        stays = [stay for stay in self.stays if stay.queue_id in queues]
-        return happened(stays, [s for s in self.stints if s.queue_id in queues], since_ms, until_ms, arrival)
+    def queue(
+        self, queues: Sequence[str], since_ms: int, until_ms: int, arrival: bool = False, of: str | None = None
+    ) -> Happened:
+        """What happened in some queues together during [since, until); `of`: to one class of customers."""
+        stays = [stay for stay in self.stays if stay.queue_id in queues and is_of(stay, of)]
+        stints = [stint for stint in self.stints if stint.queue_id in queues and is_of(stint, of)]
+        return happened(stays, stints, since_ms, until_ms, arrival)
 
-    def queue_window(self, queues: Sequence[str], window: str, now_ms: int, level: Level) -> Figures:
+    def queue_window(
+        self, queues: Sequence[str], window: str, now_ms: int, level: Level, of: str | None = None
+    ) -> Figures:
         """KPIs of a window of one queue, or of several of one site."""
         since_ms, until_ms = self.bounds("queue:" + queues[0], window, now_ms)
-        return queue_figures(self.queue(queues, since_ms, until_ms), level, self.over(queues, now_ms))
+        it = self.queue(queues, since_ms, until_ms, of=of)
+        return queue_figures(it, level, self.waits(queues, now_ms, of)["waiting_over_threshold"])
 
-    def waiting(self, queues: Sequence[str]) -> list[Stay]:
+    def waiting(self, queues: Sequence[str], of: str | None = None) -> list[Stay]:
         """The visits that wait."""
-        return [stay for stay in self.stays if stay.queue_id in queues and stay.outcome is None]
+        return [s for s in self.stays if s.queue_id in queues and s.outcome is None and is_of(s, of)]
 
-    def over(self, queues: Sequence[str], now_ms: int) -> int:
-        """How many wait longer than their threshold."""
-        limits = [(waited_ms(stay, now_ms), stay.level.threshold_ms) for stay in self.waiting(queues)]
-        return sum(limit is not None and waited > limit for waited, limit in limits)
+    def waits(self, queues: Sequence[str], now_ms: int, of: str | None = None) -> Figures:
+        """Who waits now, each on the clock of the queue."""
+        waits = [(waited_ms(stay, now_ms), stay.level.threshold_ms) for stay in self.waiting(queues, of)]
+        return {
+            "waiting": len(waits),
+            "waiting_over_threshold": sum(limit is not None and waited > limit for waited, limit in waits),
+            "oldest_wait_seconds": max(waited for waited, _ in waits) / 1000 if waits else None,
+        }
+
+    def waits_by_class(self, queue_id: str, now_ms: int) -> dict[str, Figures]:
+        """The same by class of customers, where somebody waits."""
+        names = {stay.customer_class for stay in self.waiting([queue_id]) if stay.customer_class}
+        return {name: self.waits([queue_id], now_ms, name) for name in names}
+
+    def class_now(self, queues: Sequence[str], now_ms: int, of: str) -> Figures:
+        """What is true of a class of customers now, who have no agents of their own."""
+        return dict.fromkeys(self.queue_now(queues, now_ms)) | self.waits(queues, now_ms, of)
 
     def queue_now(self, queues: Sequence[str], now_ms: int) -> Figures:
         """What is true of some queues now; agents count once however many of the queues they serve."""
         waits = [waited_ms(stay, now_ms) for stay in self.waiting(queues)]
         staff = self.staff(queues, now_ms)
-        return {
-            "waiting": len(waits),
-            "waiting_over_threshold": self.over(queues, now_ms),
-            "oldest_wait_seconds": max(waits) / 1000 if waits else None,
+        return self.waits(queues, now_ms) | {
             "expected_wait_seconds": self._expected(queues, waits, staff, now_ms),
             "agents_staffed": sum(staff.values()),
             **UNSCHEDULED_NOW,
@@ -152,6 +172,11 @@ class Floor:
     def agent_window(self, name: str, window: str, now_ms: int) -> Figures:
         """KPIs of a window of an agent; states count up to now."""
         return self.agent(name, *self.bounds("agent:" + name, window, now_ms), now_ms)
+
+
+def is_of(thing: Stay | Stint, customer_class: str | None) -> bool:
+    """Whether it is of that class of customers; None: of any."""
+    return customer_class in (None, thing.customer_class)
 
 
 def waited_ms(stay: Stay, now_ms: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle.contacts import Life, live
+from tests.oracle.contacts import Life, Move, live
 from tests.oracle.house import House
 from tests.oracle.stays import ENDINGS, Told
 
@@ -29,8 +29,11 @@ class Arrival:
 class Known:
     """One life of a contact: from when it is first heard of until it is forgotten."""
 
+    partition: int
     source: str
     horizon_ms: int
+    moves: list[Move]
+    """Customers' moves that its partition heard of before it was forgotten."""
     told: list[Told] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     last_ms: int = 0
@@ -55,6 +58,8 @@ class Intake:
     counts: Counter[str] = field(default_factory=Counter)
     current: dict[str, Known] = field(default_factory=dict)
     newest: dict[tuple[int, str], int] = field(default_factory=dict)
+    moves: dict[int, list[Move]] = field(default_factory=dict)
+    """By partition: customers' moves to another class, and copies of those that other partitions heard of."""
 
     def take(self, record: Arrival) -> None:
         """Take in the next record. A time further ahead of its arrival than allowed counts as of that limit."""
@@ -64,6 +69,8 @@ class Intake:
         self.newest[source] = max(self.newest.get(source, 0), at_ms)
         if event["type"].startswith("agent."):
             self._own(at_ms, event)
+        elif event["type"] == "customer.class_changed":
+            self._moved(record.partition, at_ms, event)
         elif "contact_id" in event:
             self._contact(record.partition, at_ms, event)
 
@@ -73,16 +80,14 @@ class Intake:
         """
         contact_id, source = event["contact_id"], event.get("source", "")
         known = self.current.get(contact_id)
-        if known is not None:
-            quiet_ms = self.newest[partition, known.source] - known.last_ms
-            if quiet_ms > self.house.linger_ms and (quiet_ms > NEVER_CLOSED_MS or self._life(known).closed):
-                known = None
+        if known is not None and self._forgotten(known):
+            known = None
         horizon_ms = known.horizon_ms if known else self.newest[partition, source] - self.house.linger_ms
         if at_ms < horizon_ms:
             self.counts["late"] += 1
             return
         if known is None:
-            known = self.current[contact_id] = Known(source, horizon_ms)
+            known = self.current[contact_id] = Known(partition, source, horizon_ms, [*self.moves.get(partition, [])])
             self.lives.append(known)
         known.last_ms = max(known.last_ms, at_ms)
         if event["event_id"] in known.seen:
@@ -92,8 +97,27 @@ class Intake:
         self.counts["conflicts"] += conflicting(known.told, at_ms, event)
         known.told.append((at_ms, event))
 
-    def _life(self, known: Known) -> Life:
-        return live(known.told, self.house)
+    def _forgotten(self, known: Known) -> bool:
+        """Whether it is closed, and its source silent about it for as long as contacts linger."""
+        quiet_ms = self.newest[known.partition, known.source] - known.last_ms
+        return quiet_ms > self.house.linger_ms and (quiet_ms > NEVER_CLOSED_MS or self.life(known).closed)
+
+    def life(self, known: Known) -> Life:
+        """What a contact comes to."""
+        return live(known.told, self.house, known.moves)
+
+    def _moved(self, partition: int, at_ms: int, event: Mapping[str, Any]) -> None:
+        """A customer's move, known to contacts that are not forgotten, and to those to come. The copies that other
+        partitions get are not told again.
+        """
+        move, moves = (event["customer_ref"], at_ms, event["customer_class"]), self.moves.setdefault(partition, [])
+        if move in moves:
+            self.counts["duplicates"] += not event.get("synthetic")
+            return
+        moves.append(move)
+        for known in self.current.values():
+            if known.partition == partition and not self._forgotten(known):
+                known.moves.append(move)
 
     def _own(self, at_ms: int, event: Mapping[str, Any]) -> None:
         own = self.agents.setdefault(event["agent_id"], Own())

@@ -35,6 +35,7 @@ class Stint:
     """(state, since, until or None while open) of the agent."""
     open: bool = False
     wrapping: bool = False
+    customer_class: str | None = None
 
     @property
     def handled(self) -> bool:
@@ -128,6 +129,7 @@ class Legs:
         stint.missed = answered_ms is None and missed is not None
         stint.over_ms = answered_ms if answered_ms is not None else missed[0] if missed else None
         stint.arrival_ms = stay.arrival_ms if stay else stint.over_ms or 0
+        stint.customer_class = stay.customer_class if stay else None
         stint.ring_ms = self._ring(key, offered, stint.over_ms)
         self._measure(stint, key, answered_ms, stated)
         self._lay(stint, key, offered, answered_ms)

@@ -43,6 +43,8 @@ class Stay:
     """Whether the customer's next contact came shortly after."""
     told_open: bool = False
     """True while no event of the visit itself ended it."""
+    customer_class: str | None = None
+    """As the visit's own event states it; then as it is in the end."""
 
 
 def is_about(one: Told, visit_id: str) -> bool:
@@ -59,7 +61,7 @@ def stay_of(events: Sequence[Told], ends: Sequence[Told], house: House) -> Stay:
     level = house.level_of(queue_id or "")
     moved = queued is not None and queued[1].get("initiation") == "transfer"
     stay = Stay(events[0][1]["visit_id"], queue_id, arrival_ms, level, moved)
-    stay.told_open = ending is None
+    stay.told_open, stay.customer_class = ending is None, queued[1].get("customer_class") if queued else None
     if ending is not None:
         stay.outcome = ending[1]["type"].partition(".")[2]
         stay.end_ms, stay.reason = ending[0], ending[1].get("outcome_reason")

@@ -14,8 +14,8 @@ FOREVER_MS: Final = 1 << 60
 
 
 def assert_balanced(store: AggregateStore) -> None:
-    """Every queue and agent of a partition is in balance."""
-    for queue in store.scopes.queues.values():
+    """Every queue, customer class and agent of a partition is in balance."""
+    for queue in (*store.scopes.queues.values(), *store.scopes.classes.values()):
         assert_queue_balanced(queue)
     for agent in store.scopes.agents.values():
         assert_agent_whole(agent, store.calendars.of_scope(agent.scope).interval_ms)

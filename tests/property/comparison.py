@@ -12,13 +12,14 @@ from service.domain.recent import RECENT_KEPT
 from service.domain.scopes import HISTOGRAM_EDGES_MS, AgentScope, QueueScope
 from service.domain.totals import Totals, total_of
 from service.domain.view import add_open_state, queues_served
-from service.rollups import member_agents, member_queues
+from service.rollups import class_parts, member_agents, member_queues
 from service.timetext import format_moment
 from tests.oracle import floor as oracle
 from tests.oracle.figures import UNSCHEDULED_NOW, Figures, queue_figures
 from tests.oracle.house import Level
 from tests.property.houses import TEAMS
 from tests.property.line import Line
+from tests.property.logs import PARTITIONS
 
 QUALITY: Final = ("late", "duplicates", "conflicts")
 Line_ = list[tuple[int, str, str | None, bool]]
@@ -58,6 +59,7 @@ class Comparison:
         for agent_id in self.truth.agents:
             self._agent(agent_id)
         self._rollups()
+        self._classes()
         sources = self.state.scopes.sources.values()
         found = {word: sum(seen.counts.get(word, 0) for seen in sources) for word in QUALITY}
         self._note("quality", found, {word: self.truth.intake.counts[word] for word in QUALITY})
@@ -80,6 +82,7 @@ class Comparison:
         level = truth.house.level_of(queue_id)
         shown = self.views.queue(self.view, queue, oracle.WINDOWS)
         self._note_now(scope, shown["now"], truth.queue_now([queue_id], self.now_ms))
+        self._note(scope + " by class", shown["by_class"], truth.waits_by_class(queue_id, self.now_ms))
         for window, values in shown["windows"].items():
             self._note(f"{scope} {window}", values, truth.queue_window([queue_id], window, self.now_ms, level))
         self._lifetime(queue, level)
@@ -92,16 +95,21 @@ class Comparison:
             }
             expected = {(s.visit_id, s.outcome, s.arrival_ms, s.end_ms, s.wait_ms, s.before_ms) for s in left}
             self._note(scope + " visits that left", {"visits": found}, {"visits": expected})
-        for start_ms, end_ms in truth.intervals(scope, queue.intervals).items():
+        self._intervals(queue, level)
+
+    def _intervals(self, queue: QueueScope, level: Level) -> None:
+        """Every interval of a queue, or of a customer class in it."""
+        queue_id, of, truth = queue.queue_id, queue.customer_class, self.truth
+        for start_ms, end_ms in truth.intervals("queue:" + queue_id, queue.intervals, of).items():
             for attribution in ("outcome", "arrival"):
                 kept = queue.intervals.get(start_ms)
                 found = self._figures("queue", kept.totals(attribution) if kept else Totals(), queue_id)
-                it = truth.queue([queue_id], start_ms, end_ms, attribution == "arrival")
-                self._note(f"{scope} {attribution} {start_ms}", found, queue_figures(it, level))
+                it = truth.queue([queue_id], start_ms, end_ms, attribution == "arrival", of)
+                self._note(f"{queue.scope} {attribution} {start_ms}", found, queue_figures(it, level))
 
     def _lifetime(self, queue: QueueScope, level: Level) -> None:
         """Totals since ever, which have neither sketch nor maximum, and the two histograms."""
-        ever = self.truth.queue([queue.queue_id], *oracle.EVER)
+        ever = self.truth.queue([queue.queue_id], *oracle.EVER, of=queue.customer_class)
         found, expected = self._figures("queue", queue.live.lifetime, queue.queue_id), queue_figures(ever, level)
         names = [name for name in expected if not name.startswith(("wait_p", "handle_p", "max_"))]
         self._note(queue.scope + " lifetime", {n: found[n] for n in names}, {n: expected[n] for n in names})
@@ -187,6 +195,34 @@ class Comparison:
             staff = self.truth.team(names, self.now_ms)
             present = {"agents_" + state: count for state, count in staff.items()} | UNSCHEDULED_NOW
             self._note_now(f"team {team}", shown["now"], present | {"agents_staffed": sum(staff.values())})
+
+    # --- customer classes -------------------------------------------------------------------------------------------
+
+    def _classes(self) -> None:
+        """Every customer class: in each queue, and over all of them. All partitions know of the same moves."""
+        heard = self.truth.intake.moves
+        told = {move for moves in heard.values() for move in moves}
+        assert all(set(heard.get(number, ())) == told for number in range(PARTITIONS))
+        shown = self.state.scopes.classes_of
+        found = {(name, queue_id): part for queue_id, parts in shown.items() for name, part in parts.items()}
+        assert self.truth.classes <= found.keys()
+        for (name, queue_id), part in found.items():
+            level = self.truth.house.level_of(queue_id)
+            self._class_in([part], name, oracle.WINDOWS, level)
+            self._lifetime(part, level)
+            self._intervals(part, level)
+        for name in {name for name, _ in found}:
+            self._class_in(class_parts(self.state, name), name, oracle.ROLLING_MS, None)
+
+    def _class_in(self, parts: list[QueueScope], name: str, windows: Iterable[str], level: Level | None) -> None:
+        """A class in some queues together. Without a level the service levels are left out: there are several."""
+        ids = [part.queue_id for part in parts]
+        shown = queues_view(self.views, self.view, "class", name, parts, windows, None)
+        self._note(f"class {name} in {ids} now", shown["now"], self.truth.class_now(ids, self.now_ms, name))
+        for window, values in shown["windows"].items():
+            expected = self.truth.queue_window(ids, window, self.now_ms, level or Level(), name)
+            both = (values, expected) if level else (_plain(values), _plain(expected))
+            self._note(f"class {name} in {ids} {window}", *both)
 
 
 def _from_known(line: Line_) -> Line_:

@@ -12,7 +12,7 @@ from service.domain.settings import Agent, Floor, GenesysSwitches, Queue, Reason
 from tests.oracle.figures import VARIANTS
 from tests.oracle.hours import Hours, Openings
 from tests.oracle.house import Clock, House, Level
-from tests.property.logs import AGENTS, QUEUES
+from tests.property.calls import AGENTS, QUEUES
 
 TEAMS: Final = {"1001": "blue", "1002": "blue", "1003": "red"}
 GROUPS: Final = {"sales": "front", "service": "front"}

@@ -3,6 +3,7 @@
 import msgspec
 
 from service.domain.aggregate import AggregateStore
+from service.domain.codec import encode_event
 from service.domain.correlate import CorrelateStore
 from service.domain.errors import InvalidEvent
 from service.domain.facts import (
@@ -32,6 +33,8 @@ class Line:
     def __init__(self, floor: Floor) -> None:
         self.floor = floor
         self.now_ms = 0
+        self.log: list[Arrival] = []
+        """All that was written to `cti.events`, the product's own copies included."""
         self.events: list[list[tuple[bytes, int]]] = [[] for _ in range(PARTITIONS)]
         self.facts: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
         self.contacts: list[Kept] = [[] for _ in range(PARTITIONS)]
@@ -53,6 +56,7 @@ class Line:
 
     def arrive(self, record: Arrival) -> None:
         """The broker takes a record."""
+        self.log.append(record)
         self.events[record.partition].append((encode(record.event), record.received_ms))
 
     def correlate(self, number: int, size: int, crash: bool = False) -> None:
@@ -71,6 +75,7 @@ class Line:
         for seen in store.source_facts():
             fact = msgspec.structs.replace(seen, partition=number)
             targets[partition_of(fact.scope)].append((store.mark.next_offset - 1, fact))
+        self._copy(number, store)
         reached = [fact for found in targets for _, fact in found if isinstance(fact, Reached)]
         awaiting = {partition_of(told) for fact in reached for told in told_of(fact.queue_id, fact.customer_class)}
         for target, found in enumerate(targets):
@@ -82,6 +87,14 @@ class Line:
             self.correlates[number] = self._correlate(number)
         else:
             self.contacts[number] += store.drain()
+
+    def _copy(self, number: int, store: CorrelateStore) -> None:
+        """Tell all other partitions what this one has to; the broker's clock shows the time of its newest record."""
+        received_ms = max((record.received_ms for record in self.log), default=0)
+        for copy in map(encode_event, store.copies()):
+            for other in range(PARTITIONS):
+                if other != number:
+                    self.arrive(Arrival(other, received_ms, msgspec.json.decode(copy)))
 
     def aggregate(self, number: int, size: int, crash: bool = False) -> None:
         """Add up some records of facts; then flush, or die before."""
@@ -112,8 +125,9 @@ class Line:
 
     def catch_up(self) -> None:
         """Take in everything that has arrived."""
-        for number in range(PARTITIONS):
-            self.correlate(number, len(self.events[number]))
+        while any(store.mark.next_offset < len(self.events[n]) for n, store in enumerate(self.correlates)):
+            for number in range(PARTITIONS):
+                self.correlate(number, len(self.events[number]))
         while any(store.mark.next_offset < len(self.facts[n]) for n, store in enumerate(self.aggregates)):
             for number in range(PARTITIONS):
                 self.aggregate(number, len(self.facts[number]))

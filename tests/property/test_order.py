@@ -11,7 +11,7 @@ from service.domain.events import Event
 from service.domain.journey import journey
 from service.domain.leg_context import context_of
 from service.domain.leg_facts import leg_facts
-from tests.property.logs import contacts
+from tests.property.calls import contacts
 from tests.support.examples import examples
 from tests.unit.domain.build import T0, Story, standing
 
