@@ -69,8 +69,8 @@ class Floor:
         for stay in self.stays:
             if of_queue and stay.queue_id == name and is_of(stay, of):
                 moments |= {stay.arrival_ms, stay.end_ms} if stay.outcome else {stay.arrival_ms}
-        for stint in self.stints:
-            if is_of(stint, of) and name == (stint.queue_id if of_queue else stint.agent_id) and stint.over_ms is not None:
+        for stint in [stint for stint in self.stints if is_of(stint, of)]:
+            if name == (stint.queue_id if of_queue else stint.agent_id) and stint.over_ms is not None:
                 moments |= {at for at in (stint.arrival_ms, stint.over_ms, stint.end_ms) if at is not None}
         clock = self.house.clock_of(scope)
         return dict(clock.interval(at_ms, self.house.interval_ms) for at_ms in sorted(moments))

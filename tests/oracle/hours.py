@@ -1,7 +1,6 @@
 """Open time, counted minute by minute with an eye on the clock on the wall."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -16,15 +15,17 @@ Openings = Sequence[tuple[int, int]]
 """[start, end) in minutes of a local day."""
 
 
-@dataclass(frozen=True, eq=False)
 class Hours:
     """When a place is open: the openings of Monday to Sunday on its own clock, and those of days that differ."""
 
-    name: str
-    zone: str
-    week: Sequence[Openings] = field(repr=False)
-    holidays: Mapping[date, Openings] = field(default_factory=dict, repr=False)
-    _known: dict[int, list[bool]] = field(default_factory=dict, repr=False)
+    def __init__(
+        self, name: str, zone: str, week: Sequence[Openings], holidays: Mapping[date, Openings] | None = None
+    ) -> None:
+        self.name, self.zone, self.week, self.holidays = name, zone, week, holidays or {}
+        self._known: dict[int, list[bool]] = {}
+
+    def __repr__(self) -> str:
+        return f"Hours({self.name!r}, {self.zone!r})"
 
     def open_ms(self, since_ms: int, until_ms: int) -> int:
         """Open time in [since, until)."""

@@ -19,6 +19,7 @@ BASES: Final = {
 HORIZONS_S: Final = (300, 1_200, 4_500)
 """How long contacts go on arriving."""
 
+
 def partition_of(name: str) -> int:
     """The partition of a key or scope."""
     return sum(name.encode()) % PARTITIONS

@@ -68,7 +68,9 @@ class Expected:
         }
         present = truth.queue_now([queue_id], self.cut_ms)
         staff = {name: value if total else None for name, value in present.items() if name.startswith("agents_")}
-        reasons = {name: _reasons(name, it.left + it.refused) for name in BY_REASON}
+        gone = it.left + it.refused
+        others = {f"{stay.outcome}_by_reason" for stay in gone if stay.reason}
+        reasons = {name: _reasons(name, gone) for name in {*BY_REASON, *others}}
         figures = queue_figures(it, truth.house.level_of(queue_id))
         return {**figures, **now, **staff, **reasons, "expected_wait_seconds": None}
 
@@ -91,7 +93,7 @@ def _common_reset(house: House) -> int:
 
 
 def _reasons(name: str, stays: list[Any]) -> dict[str, int]:
-    told = [stay.reason for stay in stays if stay.reason and stay.outcome + "_by_reason" == name]
+    told = [stay.reason for stay in stays if stay.reason and f"{stay.outcome}_by_reason" == name]
     return {reason: told.count(reason) for reason in told}
 
 
