@@ -14,8 +14,9 @@ from service.domain import events as ev
 from service.domain.amends import Amends, Closure
 from service.domain.contact_record import ContactRecord
 from service.domain.facts import Additive, AnyFact, Fact, LegMoved, Move
+from service.domain.leg_context import claims
 from service.domain.legs import Leg
-from service.domain.visits import ANSWERED, Visit
+from service.domain.visits import Visit
 
 GRACE_MS: Final = 10_000
 """An end that comes so soon after the agent moved on is the end; a later one is taken for somebody else's."""
@@ -105,10 +106,8 @@ def answered_ms(record: ContactRecord, leg: Leg) -> int | None:
     """When the leg was answered, by its own event or by its visit's; None if nobody said."""
     if leg.answered_ms is not None:
         return leg.answered_ms
-    for visit in record.visits:
-        if visit.ending == ANSWERED and visit.agent_id == leg.agent_id and leg.visit_id in (None, visit.visit_id):
-            return visit.end_ms
-    return None
+    visit = record.visit_of(leg)
+    return visit.end_ms if visit is not None and claims(record, leg, visit) else None
 
 
 def settled(facts: list[AnyFact]) -> list[AnyFact]:

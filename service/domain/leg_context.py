@@ -35,7 +35,7 @@ def context_of(record: ContactRecord, leg: Leg) -> LegContext:
             queue_id = visit.queue_id
         arrival_ms = visit.queued_ms if visit.queued_ms is not None else visit.arrival_ms()
         transferred_in = visit.initiation == "transfer"
-        if visit.ending == ANSWERED and _claims(record, leg, visit):
+        if visit.ending == ANSWERED and claims(record, leg, visit):
             answered_ms, ring_ms = visit.end_ms, visit.ring_ms
     about = LegContext(
         None if leg.agent_id is None else "agent:" + leg.agent_id, None if queue_id is None else "queue:" + queue_id,
@@ -56,7 +56,7 @@ def _among_others(record: ContactRecord, leg: Leg, about: LegContext) -> None:
         )
 
 
-def _claims(record: ContactRecord, leg: Leg, visit: Visit) -> bool:
+def claims(record: ContactRecord, leg: Leg, visit: Visit) -> bool:
     """Whether the visit's answer belongs to this leg: the one it names, else the agent's first leg there that was not
     missed.
     """
@@ -101,7 +101,7 @@ def _handled_ms(record: ContactRecord, leg: Leg) -> int | None:
     if end_ms is None or leg.answered_ms is not None or (leg.missed_ms is None and leg.was_connected):
         return end_ms
     visit = record.visit_of(leg)
-    return end_ms if visit is not None and _claims(record, leg, visit) else None
+    return end_ms if visit is not None and claims(record, leg, visit) else None
 
 
 def _beginning(leg: Leg) -> tuple[int, str]:

@@ -47,6 +47,14 @@ def test_a_ten_hour_call_is_still_live() -> None:
     assert floor.states(10 * HOUR_S)[-1] == (20, "on_contact")
 
 
+def test_an_offer_that_was_rejected_is_not_closed_with_the_one_that_the_agent_took_then() -> None:
+    rejected = [event("leg.alerting", 5, leg_id="first"), event("leg.rejected", 10, leg_id="first")]
+    taken = [event("leg.alerting", 12, leg_id="second"), event("visit.answered", 20, agent_id="1001", leg_id="second")]
+    floor = Watched(QUEUED, *rejected, *taken)
+    made = [found.leg_id for found in floor.round_at(13 * HOUR_S) if isinstance(found, LegEnded)]
+    assert made == ["second"]
+
+
 def test_a_closed_call_is_handled_and_its_agent_free() -> None:
     floor = Watched(event("agent.login", 0), QUEUED, ANSWERED)
     floor.round_at(13 * HOUR_S)
