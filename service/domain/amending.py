@@ -34,6 +34,7 @@ def amend(contact: Contact, event: ContactEvent, at_ms: int, floor: Floor, facts
             contact.say_everything(said)
         found += tuple(word for word in contact.apply(event, at_ms, floor, said) if word != DUPLICATE)
     lay(record, amends)
+    contact.measure_closed(floor)
     if sum(closure.over for closure in amends.closures) > overruled:
         found += (CONFLICT,)
     contact.say_everything(said)

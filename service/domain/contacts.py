@@ -129,6 +129,12 @@ class Contact:
         self._say_journey(facts)
         return ()
 
+    def measure_closed(self, floor: Floor) -> None:
+        """Work out how long visits waited that a closure ended."""
+        for visit in self.record.visits:
+            if visit.terms is not None and visit.terms.open_wait_ms is None:
+                self._measure(visit, floor)
+
     def _measure(self, visit: Visit, floor: Floor) -> None:
         level = floor.queue(visit.queue_id or "").level_at(visit.arrival_ms())
         visit.measure(level, self.record.end_of(visit))

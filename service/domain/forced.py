@@ -59,6 +59,8 @@ def lift(record: ContactRecord, amends: Amends) -> None:
             closure.instead_of_ms = None
             if isinstance(found, Visit):
                 found.ending = found.reason = None
+                if found.terms is not None:
+                    found.terms.open_wait_ms = None
 
 
 def lay(record: ContactRecord, amends: Amends) -> None:

@@ -11,10 +11,11 @@ from service.domain.events import Event
 from service.domain.facts import FactBatch
 from service.domain.kpis import Reading, read_kpis
 from service.domain.scopes import QueueScope
-from service.domain.settings import Floor, Queue, ServiceLevel
+from service.domain.settings import Floor, Queue, ServiceLevel, Watchdog
 from service.domain.totals import Totals
 from service.domain.view import WaitingNow, next_due_ms
 from tests.unit.domain.build import NEVER_LATE_MS, aggregate, event, ms, net, scope_totals
+from tests.unit.domain.watched import Watched
 
 HOUR_S = 3600
 HOUR_MS = 3_600_000
@@ -85,6 +86,18 @@ def test_the_order_of_arrival_changes_nothing(kind):
     expected = totals(*events)
     for order in ((1, 0, 2), (2, 1, 0), (1, 2, 0)):
         assert totals(*[events[index] for index in order]) == expected
+
+
+def test_a_mail_that_the_watchdog_gives_up_has_waited_in_business_hours():
+    configured = floor(replace(MAIL, configured=True))
+    watched = Watched(mail("queued", FRIDAY_4PM), floor=replace(configured, watchdog=Watchdog()))
+    for _ in range(2):  # whatever else is told of the contact
+        watched.round_at(FRIDAY_4PM + 14 * 24 * HOUR_S)
+        recent = watched.aggregate.scopes.queues["queue:mail"].recent
+        visit = recent.slots[recent.find("c/1") or 0]
+        assert (visit.outcome, visit.ended_ms) == ("cancelled", ms(FRIDAY_4PM + 13 * 24 * HOUR_S))
+        assert visit.wait_ms == (1 + 5 * 8 + 3 * 8 + 7) * HOUR_MS
+        watched.tell(event("contact.started", FRIDAY_4PM))
 
 
 def test_without_hours_every_minute_counts():
