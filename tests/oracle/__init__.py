@@ -6,7 +6,7 @@ from all events that were told, sorted by the time at which they happened.
 
 `house` is the configuration, `intake` decides which records of the log count, `stays`, `legs` and `contacts` tell what
 a contact's events come to, `agents` an agent's states over time, `figures` turns that into KPIs, `floor` answers for a
-queue, an agent or a roll-up in any window.
+queue, an agent or a roll-up in any window, `watch` what must not be open any more.
 
 Rules that interface.md leaves open, as the product has them (each also stands where it is applied):
 
@@ -38,5 +38,8 @@ Rules that interface.md leaves open, as the product has them (each also stands w
     if that was no later than the visit's end; else the class it states, else the one `contact.started` states, of
     several the one that sorts first. A leg has the class of its visit. A move that a partition hears of once a contact
     is forgotten does not change that contact.
-15. A quantile q of n values is the one of rank floor(q x (n - 1)), the smallest having rank 0.
+15. What the watchdog closes counts where the source said nothing: a visit as cancelled, an offer as missed, a call or
+    after-call work as over. An end told more than ten seconds after the agent's next contact, or being ready, proved
+    that it was over is taken for somebody else's, and is a conflict, unless it states the talk.
+16. A quantile q of n values is the one of rank floor(q x (n - 1)), the smallest having rank 0.
 """

@@ -60,7 +60,7 @@ def after(own: Own, at_ms: int, event: Mapping[str, Any]) -> Own:
         stated = event.get("login_ms") or 0
         ends = at_ms if own.login or own.member or stated else own.out_ms
         return Own("offline", seen=own.seen or stated > 0, out_ms=ends, queues=own.queues)
-    if kind == "heartbeat":
+    if kind == "heartbeat" or (event.get("reason") == "watchdog" and own.state not in BUSY):
         return own
     if queue is not None:
         return replace(own, paused={**(own.paused or {}), queue: (event["state"], event.get("reason"))})

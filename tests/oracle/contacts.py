@@ -28,6 +28,8 @@ class Life:
     ended: bool
     called_back: str | None
     """The latest that was told of a promised callback."""
+    overruled: int
+    """Ends that the source told and that are taken for somebody else's."""
 
     @property
     def closed(self) -> bool:
@@ -39,24 +41,33 @@ class Life:
         return not any(stay.told_open for stay in self.stays) and not any(stint.open for stint in self.stints)
 
 
-def live(told: Iterable[Told], house: House, moves: Iterable[Move] = ()) -> Life:
-    """What the events come to, in whatever order they were told; `moves` are those of all customers."""
+def live(told: Iterable[Told], house: House, moves: Iterable[Move] = (), closures: Sequence[Told] = ()) -> Life:
+    """What the events come to, in whatever order they were told; `moves` are those of all customers, `closures` what
+    the watchdog closed of this contact.
+    """
     events = sorted(told, key=lambda one: (one[0], one[1]["event_id"]))
     ends = [one for one in events if one[1]["type"] == "contact.ended"]
     names = dict.fromkeys(event["visit_id"] for _, event in events if event["type"].startswith("visit."))
     stays = [stay_of([one for one in events if is_about(one, name)], ends[:1], house) for name in names]
+    for at_ms, event in closures:
+        for stay in stays:
+            if stay.outcome is None and event.get("visit_id") == stay.visit_id and event["type"] == "visit.cancelled":
+                stay.close(at_ms, event["outcome_reason"])
     customer = min((event["customer_ref"] for _, event in events if event.get("customer_ref")), default=None)
     mine = sorted((at_ms, name) for ref, at_ms, name in moves if ref == customer)
     stated = min((e["customer_class"] for _, e in events if is_stated(e)), default=None)
     for stay in stays:
         stay.customer_class = class_in(stay, mine) or stay.customer_class or stated
-    stints = Legs(events, stays, ends[0][0] if ends else None).stints()
+    legs = Legs(events, stays, ends[0][0] if ends else None)
+    overruled = legs.close(closures)
+    stints = legs.stints()
     told_queues = [stay for stay in stays if stay.queue_id is not None and stay.outcome != "refused"]
     begun = min(told_queues, key=lambda stay: (stay.arrival_ms, stay.visit_id), default=None)
     for stay in told_queues:
         stay.first, stay.before_ms = stay is begun, stay.arrival_ms - begun.arrival_ms if begun else 0
     callbacks = [(at_ms, CALLBACKS.index(event["type"])) for at_ms, event in events if event["type"] in CALLBACKS]
-    return Life(stays, stints, begun, customer, bool(ends), CALLBACKS[max(callbacks)[1]] if callbacks else None)
+    called_back = CALLBACKS[max(callbacks)[1]] if callbacks else None
+    return Life(stays, stints, begun, customer, bool(ends), called_back, overruled)
 
 
 def is_stated(event: Event) -> bool:

@@ -23,7 +23,7 @@ class Floor:
     def __init__(self, log: Sequence[Arrival], house: House) -> None:
         self.house = house
         self.intake = take_in(log, house)
-        lives = [self.intake.life(known) for known in self.intake.lives]
+        lives = self.lives = [self.intake.life(known) for known in self.intake.lives]
         names = [known.told[0][1]["contact_id"] for known in self.intake.lives]
         see_returns(zip(names, lives, strict=True), house.return_ms)
         self.stays: list[Stay] = [stay for life in lives for stay in life.stays if stay.queue_id is not None]

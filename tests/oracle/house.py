@@ -54,6 +54,16 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """How long something may stay open before the watchdog closes it."""
+
+    ringing_ms: int
+    connected_ms: int
+    after_call_ms: int
+    waiting_ms: int
+
+
+@dataclass(frozen=True)
 class House:
     """Everything configured. What is not named here has the defaults."""
 
@@ -69,6 +79,7 @@ class House:
     skew_ms: int = 60_000
     return_ms: int = 86_400_000
     """So long after a contact another of the same customer counts as a return."""
+    watch: Watch | None = None
 
     def level_of(self, queue_id: str) -> Level:
         """The service level of a queue."""

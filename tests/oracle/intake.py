@@ -13,6 +13,9 @@ from tests.oracle.house import House
 from tests.oracle.stays import ENDINGS, Told
 
 NEVER_CLOSED_MS = 14 * 86_400_000
+CLOSED_BY_OTHERS_MS = 86_400_000
+"""A contact that others than its source closed is kept for so long: the source may still speak."""
+
 KEPT_MS = 60_000
 
 
@@ -35,6 +38,8 @@ class Known:
     moves: list[Move]
     """Customers' moves that its partition heard of before it was forgotten."""
     told: list[Told] = field(default_factory=list)
+    closures: list[Told] = field(default_factory=list)
+    """What the watchdog closed."""
     seen: set[str] = field(default_factory=set)
     last_ms: int = 0
 
@@ -64,6 +69,9 @@ class Intake:
     def take(self, record: Arrival) -> None:
         """Take in the next record. A time further ahead of its arrival than allowed counts as of that limit."""
         event, source = record.event, (record.partition, record.event.get("source", ""))
+        if event.get("synthetic") and event["type"] != "customer.class_changed":
+            self._watched(event["occurred_at_ms"], event)
+            return
         at_ms = min(event["occurred_at_ms"], record.received_ms + self.house.skew_ms)
         self.counts["clock_skew"] += at_ms < event["occurred_at_ms"]
         self.newest[source] = max(self.newest.get(source, 0), at_ms)
@@ -95,16 +103,43 @@ class Intake:
             return
         known.seen.add(event["event_id"])
         self.counts["conflicts"] += conflicting(known.told, at_ms, event)
+        overruled = self.life(known).overruled if known.closures else 0
         known.told.append((at_ms, event))
+        if known.closures:
+            self.counts["conflicts"] += self.life(known).overruled > overruled
+
+    def _watched(self, at_ms: int, event: Mapping[str, Any]) -> None:
+        """What the watchdog says: of an agent, or of a contact that is not forgotten. It tells nothing of how far the
+        source has come. Of several closures of one thing the earliest counts.
+        """
+        if event["type"].startswith("agent."):
+            if event["type"] != "agent.moved_on":
+                self._own(at_ms, event)
+            return
+        known = self.current.get(event["contact_id"])
+        if known is None or self._forgotten(known):
+            return
+        if at_ms < known.horizon_ms:
+            self.counts["late"] += 1
+            return
+        known.last_ms = max(known.last_ms, at_ms)
+        same = [one for one in known.closures if closed_by(one[1]) == closed_by(event)]
+        if same and min(same, key=at)[0] <= at_ms:
+            self.counts["duplicates"] += 1
+            return
+        overruled = self.life(known).overruled
+        known.closures = [one for one in known.closures if one not in same] + [(at_ms, event)]
+        self.counts["conflicts"] += self.life(known).overruled > overruled
 
     def _forgotten(self, known: Known) -> bool:
         """Whether it is closed, and its source silent about it for as long as contacts linger."""
         quiet_ms = self.newest[known.partition, known.source] - known.last_ms
-        return quiet_ms > self.house.linger_ms and (quiet_ms > NEVER_CLOSED_MS or self.life(known).closed)
+        linger_ms = CLOSED_BY_OTHERS_MS if known.closures else self.house.linger_ms
+        return quiet_ms > linger_ms and (quiet_ms > NEVER_CLOSED_MS or self.life(known).closed)
 
     def life(self, known: Known) -> Life:
         """What a contact comes to."""
-        return live(known.told, self.house, known.moves)
+        return live(known.told, self.house, known.moves, known.closures)
 
     def _moved(self, partition: int, at_ms: int, event: Mapping[str, Any]) -> None:
         """A customer's move, known to contacts that are not forgotten, and to those to come. The copies that other
@@ -129,6 +164,16 @@ class Intake:
             own.told.append((at_ms, event))
             kept_minute(own, at_ms)
             own.kept.append((at_ms, event))
+
+
+def at(one: Told) -> int:
+    """When."""
+    return one[0]
+
+
+def closed_by(event: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a closure closes, and which phase of it."""
+    return event["type"], event.get("visit_id"), event.get("agent_id"), event.get("leg_id")
 
 
 def kept_minute(own: Own, at_ms: int) -> None:

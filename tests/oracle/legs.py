@@ -7,6 +7,10 @@ from tests.oracle.stays import Event, Stay, Told
 
 Key = tuple[str | None, str]
 """(agent, name of the leg)."""
+PROOFS = ("next_contact", "ready")
+"""Reasons of closures that prove the end."""
+GRACE_MS = 10_000
+"""An end told so much later than it is proved is the end all the same."""
 
 
 @dataclass
@@ -92,6 +96,46 @@ class Legs:
 
     def _times(self, key: Key, *kinds: str) -> list[Told]:
         return [one for one in self.parts[key] if one[1]["type"] in kinds]
+
+    def close(self, closures: Sequence[Told]) -> int:
+        """Take legs for over where their source said nothing, and where an agent's next contact or being ready proves
+        that an end told later cannot be theirs, unless that states the talk. Returns of how many that is so.
+        """
+        overruled = 0
+        for at_ms, event in closures:
+            for key, parts in self.parts.items():
+                if event["type"].startswith("leg.") and self._is_meant(key, event) and self._is_open(key, at_ms, event):
+                    ends = self._ends(key) if event["type"] == "leg.ended" else []
+                    overruled += bool(ends)
+                    rest = [one for one in parts if not ends or one[1]["type"] != "leg.ended"]
+                    stated = durations(self._times(key, "leg.ended"))
+                    self.parts[key] = sorted([*rest, (at_ms, {**stated, "type": event["type"]})], key=_when)
+        return overruled
+
+    def _is_meant(self, key: Key, event: Event) -> bool:
+        """Whether a closure is of this leg: by its name, else by its agent and visit."""
+        agent_id, leg_id = event.get("agent_id"), event["leg_id"]
+        if key[0] != agent_id or (agent_id, leg_id) in self.parts:
+            return key == (agent_id, leg_id)
+        stay, visit_id = self._stay(key), event.get("visit_id")
+        return visit_id is None or key[1] == f"in {visit_id}" or (stay is not None and stay.visit_id == visit_id)
+
+    def _is_open(self, key: Key, at_ms: int, closure: Event) -> bool:
+        """Whether a closure has something to close."""
+        if closure["type"] == "leg.wrapup_ended":
+            return self._wraps(key)
+        ends = self._ends(key)
+        if closure["type"] == "leg.missed":
+            answered = self._times(key, "leg.answered") or key in self.answers
+            return not (ends or answered or self._times(key, "leg.missed", "leg.rejected"))
+        stated = {**durations(self._times(key, "leg.transferred")), **durations(self._times(key, "leg.ended"))}
+        proved = closure["synthetic_reason"] in PROOFS and "talk_ms" not in stated
+        return not ends or (proved and ends[0] > at_ms + GRACE_MS)
+
+    def _ends(self, key: Key) -> list[int]:
+        """When the leg ended as its source says."""
+        told = first(self._times(key, "leg.ended")) or first(self._times(key, "leg.transferred"))
+        return [told[0]] if told else [self.contact_end_ms] if self.contact_end_ms is not None else []
 
     def stints(self) -> list[Stint]:
         """Every leg, and which was the contact's first in its queue and of its agent."""
@@ -209,6 +253,10 @@ class Legs:
             acw = self._after_call(key, stint.end_ms) if stint.end_ms is not None else None
             if acw is not None:
                 stint.phases.append(("acw", *acw))
+
+
+def _when(one: Told) -> int:
+    return one[0]
 
 
 def first(told: Sequence[Told]) -> Told | None:

@@ -46,6 +46,11 @@ class Stay:
     customer_class: str | None = None
     """As the visit's own event states it; then as it is in the end."""
 
+    def close(self, at_ms: int, reason: str) -> None:
+        """The watchdog takes it for over."""
+        self.outcome, self.end_ms, self.reason, self.told_open = "cancelled", at_ms, reason, False
+        self.wait_ms = self.level.waited_ms(self.arrival_ms, at_ms)
+
 
 def is_about(one: Told, visit_id: str) -> bool:
     """Whether it is an event of this visit itself."""

@@ -8,10 +8,21 @@ from typing import Final, cast
 from hypothesis import strategies as st
 
 from service.domain.business_hours import BusinessHours
-from service.domain.settings import Agent, Floor, GenesysSwitches, Queue, ReasonKind, ServiceLevel, Site, Variant
+from service.domain.settings import (
+    Agent,
+    Floor,
+    GenesysSwitches,
+    Limits,
+    Queue,
+    ReasonKind,
+    ServiceLevel,
+    Site,
+    Variant,
+    Watchdog,
+)
 from tests.oracle.figures import VARIANTS
 from tests.oracle.hours import Hours, Openings
-from tests.oracle.house import Clock, House, Level
+from tests.oracle.house import Clock, House, Level, Watch
 from tests.property.calls import AGENTS, QUEUES
 
 TEAMS: Final = {"1001": "blue", "1002": "blue", "1003": "red"}
@@ -37,6 +48,8 @@ levels = st.builds(
     st.sampled_from(VARIANTS),
     st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
+limits_ms = st.sampled_from([60_000, 300_000, 900_000, 86_400_000])
+watches = st.builds(Watch, limits_ms, limits_ms, limits_ms, limits_ms)
 clocks = st.builds(Clock, st.sampled_from(ZONES), st.sampled_from([0, 0, 240]))
 
 
@@ -62,6 +75,7 @@ def houses(draw: st.DrawFn) -> House:
         reasons=draw(st.dictionaries(st.sampled_from(["break", "lunch"]), st.sampled_from(["external", "productive"]))),
         interval_ms=draw(st.sampled_from([900_000, 1_800_000])),
         return_ms=draw(st.sampled_from([86_400_000, 600_000])),
+        watch=draw(st.none() | watches),
     )
 
 
@@ -82,7 +96,7 @@ def product_floor(house: House) -> Floor:
     kinds = {reason: cast(ReasonKind, kind) for reason, kind in house.reasons.items()}
     return Floor(
         sites=sites, queues=queues, agents=agents, reason_kinds=kinds, interval_ms=house.interval_ms,
-        return_window_ms=house.return_ms,
+        return_window_ms=house.return_ms, watchdog=None if house.watch is None else _watchdog(house.watch),
     )  # fmt: skip
 
 
@@ -91,6 +105,11 @@ def _level(level: Level) -> ServiceLevel:
     hours = None if level.hours is None else _hours(level.hours)
     variant = cast(Variant, level.variant)
     return ServiceLevel(level.threshold_ms, 0.8, variant, level.short_ms, switches, hours, level.abandonment)
+
+
+def _watchdog(watch: Watch) -> Watchdog:
+    limits = Limits(watch.ringing_ms, watch.connected_ms, watch.after_call_ms, watch.waiting_ms)
+    return Watchdog({"voice": limits})
 
 
 @cache

@@ -3,9 +3,10 @@
 import msgspec
 
 from service.domain.aggregate import AggregateStore
-from service.domain.codec import encode_event
-from service.domain.correlate import CorrelateStore
+from service.domain.codec import encode_event, record_key
+from service.domain.correlate import BY_KEY, EVERYWHERE, HERE, CorrelateStore
 from service.domain.errors import InvalidEvent
+from service.domain.events import Event
 from service.domain.facts import (
     AnyFact,
     FactBatch,
@@ -21,6 +22,7 @@ from service.floor_state import FloorState
 from tests.oracle.intake import Arrival
 from tests.property.logs import PARTITIONS, partition_of
 
+OTHERS = "others"
 Kept = list[tuple[bytes, bytes | None]]
 encode = msgspec.json.Encoder().encode
 
@@ -33,6 +35,8 @@ class Line:
     def __init__(self, floor: Floor) -> None:
         self.floor = floor
         self.now_ms = 0
+        self.crashed = False
+        """Whether AGGREGATE died: what its watchdog suspected is forgotten then."""
         self.log: list[Arrival] = []
         """All that was written to `cti.events`, the product's own copies included."""
         self.events: list[list[tuple[bytes, int]]] = [[] for _ in range(PARTITIONS)]
@@ -75,7 +79,8 @@ class Line:
         for seen in store.source_facts():
             fact = msgspec.structs.replace(seen, partition=number)
             targets[partition_of(fact.scope)].append((store.mark.next_offset - 1, fact))
-        self._copy(number, store)
+        self._send(number, store.take_made())
+        self._send(number, [(OTHERS, copy) for copy in store.copies()])
         reached = [fact for found in targets for _, fact in found if isinstance(fact, Reached)]
         awaiting = {partition_of(told) for fact in reached for told in told_of(fact.queue_id, fact.customer_class)}
         for target, found in enumerate(targets):
@@ -88,13 +93,24 @@ class Line:
         else:
             self.contacts[number] += store.drain()
 
-    def _copy(self, number: int, store: CorrelateStore) -> None:
-        """Tell all other partitions what this one has to; the broker's clock shows the time of its newest record."""
-        received_ms = max((record.received_ms for record in self.log), default=0)
-        for copy in map(encode_event, store.copies()):
-            for other in range(PARTITIONS):
-                if other != number:
-                    self.arrive(Arrival(other, received_ms, msgspec.json.decode(copy)))
+    def watch(self, number: int) -> None:
+        """A round of the watchdog over one partition."""
+        now_ms, state = self.clock_ms(), self.aggregates[number]
+        self._send(number, [(HERE, event) for event in self.correlates[number].stuck(lambda *_: now_ms)])
+        self._send(number, [(EVERYWHERE, event) for event in state.moved_on(now_ms)])
+        self._send(number, [(BY_KEY, event) for event in state.stuck(now_ms)])
+
+    def clock_ms(self) -> int:
+        """The broker's clock shows the time of its newest record."""
+        return max((record.received_ms for record in self.log), default=0)
+
+    def _send(self, number: int, made: list[tuple[str, Event]]) -> None:
+        """Write what the product has to tell itself to `cti.events`."""
+        for where, event in made:
+            key = partition_of(record_key(event))
+            targets = {HERE: {number}, BY_KEY: {key}, EVERYWHERE: {*range(PARTITIONS)}}
+            for target in targets.get(where, {*range(PARTITIONS)} - {number}):
+                self.arrive(Arrival(target, self.clock_ms(), msgspec.json.decode(encode_event(event))))
 
     def aggregate(self, number: int, size: int, crash: bool = False) -> None:
         """Add up some records of facts; then flush, or die before."""
@@ -105,7 +121,7 @@ class Line:
             store.mark.next_offset += 1
             self._follow(number, offset, store)
         if crash:
-            self.aggregates[number] = self._aggregate(number)
+            self.aggregates[number], self.crashed = self._aggregate(number), True
         else:
             store.drain_closed()
             records = store.drain()
@@ -131,6 +147,15 @@ class Line:
         while any(store.mark.next_offset < len(self.facts[n]) for n, store in enumerate(self.aggregates)):
             for number in range(PARTITIONS):
                 self.aggregate(number, len(self.facts[number]))
+
+    def settle(self) -> None:
+        """Let the watchdog make its rounds until there is nothing more to say."""
+        known = -1
+        while known < len(self.log):
+            self.catch_up()
+            known = len(self.log)
+            for number in range(PARTITIONS):
+                self.watch(number)
 
     def restart(self) -> None:
         """Build everything anew from what was flushed."""

@@ -1,0 +1,43 @@
+"""What a watchdog must have closed by now: whatever the source said, nothing stays open for ever."""
+
+from collections.abc import Iterable
+
+from tests.oracle.contacts import Life
+from tests.oracle.house import Watch
+from tests.oracle.legs import GRACE_MS, Stint
+
+LOOK_MS = 300_000
+"""Whatever is open is looked at so often, or as often as the shortest limit."""
+AHEAD_MS = 60_000
+"""Clocks of sources may be ahead."""
+
+
+def overdue(lives: Iterable[Life], watch: Watch, now_ms: int) -> list[str]:
+    """Visits and legs that are open for so long that a round must have closed them."""
+    limits = {"reserved": watch.ringing_ms, "on_contact": watch.connected_ms, "acw": watch.after_call_ms}
+    before_ms = now_ms - min(LOOK_MS, watch.waiting_ms, *limits.values()) - AHEAD_MS
+    found: list[str] = []
+    for life in lives:
+        found += [s.visit_id for s in life.stays if s.outcome is None and s.arrival_ms + watch.waiting_ms < before_ms]
+        found += [s.name for s in life.stints if (o := still(s)) is not None and o[1] + limits[o[0]] < before_ms]
+    return found
+
+
+def left_behind(lives: Iterable[Life], now_ms: int) -> list[str]:
+    """Calls whose agent took another one since, and not just now."""
+    calls: dict[str, list[tuple[int, int, str]]] = {}
+    for number, life in enumerate(lives):
+        for stint in life.stints:
+            if stint.agent_id is not None and (phase := still(stint)) is not None and phase[0] == "on_contact":
+                calls.setdefault(stint.agent_id, []).append((phase[1], number, stint.name))
+    found: list[str] = []
+    for of_agent in calls.values():
+        last_ms, last, _ = max(of_agent)
+        earlier = [name for at_ms, number, name in of_agent if at_ms < last_ms and number != last]
+        found += earlier if last_ms + GRACE_MS < now_ms else []
+    return found
+
+
+def still(stint: Stint) -> tuple[str, int] | None:
+    """(state, since when) of the agent for a leg that is open; None if it is not."""
+    return next(((state, since) for state, since, until in stint.phases if until is None), None)
