@@ -10,7 +10,9 @@ from typing import Any
 
 from tests.oracle.contacts import Life, Move, live
 from tests.oracle.house import House
+from tests.oracle.legs import PROOFS
 from tests.oracle.stays import ENDINGS, Told
+from tests.oracle.watch import is_due
 
 NEVER_CLOSED_MS = 14 * 86_400_000
 CLOSED_BY_OTHERS_MS = 86_400_000
@@ -127,9 +129,11 @@ class Intake:
         if same and min(same, key=at)[0] <= at_ms:
             self.counts["duplicates"] += 1
             return
-        overruled = self.life(known).overruled
+        life, watch = self.life(known), self.house.watch
+        if watch is not None and event["synthetic_reason"] not in PROOFS:
+            self.counts["not due"] += not is_due(life, at_ms, event, watch)
         known.closures = [one for one in known.closures if one not in same] + [(at_ms, event)]
-        self.counts["conflicts"] += self.life(known).overruled > overruled
+        self.counts["conflicts"] += self.life(known).overruled > life.overruled
 
     def _forgotten(self, known: Known) -> bool:
         """Whether it is closed, and its source silent about it for as long as contacts linger."""

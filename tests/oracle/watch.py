@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from tests.oracle.contacts import Life
 from tests.oracle.house import Watch
 from tests.oracle.legs import GRACE_MS, Stint
+from tests.oracle.stays import Event
 
 LOOK_MS = 300_000
 """Whatever is open is looked at so often, or as often as the shortest limit."""
@@ -36,6 +37,23 @@ def left_behind(lives: Iterable[Life], now_ms: int) -> list[str]:
         earlier = [name for at_ms, number, name in of_agent if at_ms < last_ms and number != last]
         found += earlier if last_ms + GRACE_MS < now_ms else []
     return found
+
+
+PHASES = {"leg.missed": "reserved", "leg.ended": "on_contact", "leg.wrapup_ended": "acw"}
+
+
+def is_due(life: Life, at_ms: int, closure: Event, watch: Watch) -> bool:
+    """Whether a closure for a limit closes what has been open up to its moment for as long as that. Of legs whose
+    offer and answer nobody told it cannot be said when they began.
+    """
+    limit_ms = getattr(watch, closure["synthetic_reason"] + "_ms")
+    if closure["type"] == "visit.cancelled":
+        mine = [stay for stay in life.stays if stay.visit_id == closure["visit_id"]]
+        return any(stay.outcome is None and stay.arrival_ms + limit_ms == at_ms for stay in mine)
+    of_agent = [stint for stint in life.stints if stint.agent_id == closure.get("agent_id")]
+    meant = [stint for stint in of_agent if stint.name == closure["leg_id"]] or of_agent
+    since = at_ms - limit_ms
+    return any(still(s) == (PHASES[closure["type"]], since) or (not s.phases and not s.missed) for s in meant)
 
 
 def still(stint: Stint) -> tuple[str, int] | None:

@@ -94,7 +94,8 @@ class Line:
             self.contacts[number] += store.drain()
 
     def watch(self, number: int) -> None:
-        """A round of the watchdog over one partition."""
+        """A round of the watchdog over one partition, all of which is read."""
+        self.correlate(number, len(self.events[number]))
         now_ms, state = self.clock_ms(), self.aggregates[number]
         self._send(number, [(HERE, event) for event in self.correlates[number].stuck(lambda *_: now_ms)])
         self._send(number, [(EVERYWHERE, event) for event in state.moved_on(now_ms)])
