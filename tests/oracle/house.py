@@ -69,6 +69,8 @@ class House:
 
     levels: Mapping[str, Level] = field(default_factory=dict)
     level: Level = Level()
+    later: Mapping[str, tuple[int, Level]] = field(default_factory=dict)
+    """Queue -> (from when on, the service level it then has)."""
     clocks: Mapping[str, Clock] = field(default_factory=dict)
     site_of: Mapping[str, str] = field(default_factory=dict)
     """Scope (`queue:ID`, `agent:ID`) -> site; the site "" has UTC."""
@@ -81,9 +83,10 @@ class House:
     """So long after a contact another of the same customer counts as a return."""
     watch: Watch | None = None
 
-    def level_of(self, queue_id: str) -> Level:
-        """The service level of a queue."""
-        return self.levels.get(queue_id, self.level)
+    def level_of(self, queue_id: str, at_ms: int) -> Level:
+        """The service level of a queue at a moment."""
+        from_ms, later = self.later.get(queue_id, (at_ms + 1, self.level))
+        return later if from_ms <= at_ms else self.levels.get(queue_id, self.level)
 
     def clock_of(self, scope: str) -> Clock:
         """The clock of the site that a scope belongs to."""

@@ -63,7 +63,7 @@ def stay_of(events: Sequence[Told], ends: Sequence[Told], house: House) -> Stay:
     ending = ending_of([one for one in events if one[1]["type"] in ENDINGS])
     queue_id = next((e["queue_id"] for _, e in ([queued] if queued else []) + list(events) if e.get("queue_id")), None)
     arrival_ms = queued[0] if queued else ending[0] - (ending[1].get("wait_ms") or 0) if ending else 0
-    level = house.level_of(queue_id or "")
+    level = house.level_of(queue_id or "", arrival_ms)
     moved = queued is not None and queued[1].get("initiation") == "transfer"
     stay = Stay(events[0][1]["visit_id"], queue_id, arrival_ms, level, moved)
     stay.told_open, stay.customer_class = ending is None, queued[1].get("customer_class") if queued else None

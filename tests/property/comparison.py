@@ -7,7 +7,7 @@ from typing import Any, Final
 from api.rollups import queues_view, team_view
 from api.views import Views, read, read_agent
 from service.domain.kpi_times import WINDOW_KPIS
-from service.domain.kpis import Kind, Reading
+from service.domain.kpis import Reading
 from service.domain.recent import RECENT_KEPT
 from service.domain.scopes import HISTOGRAM_EDGES_MS, AgentScope, QueueScope
 from service.domain.totals import Totals, total_of
@@ -79,7 +79,7 @@ class Comparison:
     def _queue(self, queue_id: str) -> None:
         scope, queue, truth = "queue:" + queue_id, self.state.queue(queue_id), self.truth
         assert queue is not None, scope
-        level = truth.house.level_of(queue_id)
+        level = truth.house.level_of(queue_id, self.now_ms)
         shown = self.views.queue(self.view, queue, oracle.WINDOWS)
         self._note_now(scope, shown["now"], truth.queue_now([queue_id], self.now_ms))
         self._note(scope + " by class", shown["by_class"], truth.waits_by_class(queue_id, self.now_ms))
@@ -95,22 +95,26 @@ class Comparison:
             }
             expected = {(s.visit_id, s.outcome, s.arrival_ms, s.end_ms, s.wait_ms, s.before_ms) for s in left}
             self._note(scope + " visits that left", {"visits": found}, {"visits": expected})
-        self._intervals(queue, level)
+        self._intervals(queue)
 
-    def _intervals(self, queue: QueueScope, level: Level) -> None:
+    def _intervals(self, queue: QueueScope) -> None:
         """Every interval of a queue, or of a customer class in it."""
         queue_id, of, truth = queue.queue_id, queue.customer_class, self.truth
         for start_ms, end_ms in truth.intervals("queue:" + queue_id, queue.intervals, of).items():
+            level = truth.house.level_of(queue_id, start_ms)
             for attribution in ("outcome", "arrival"):
                 kept = queue.intervals.get(start_ms)
-                found = self._figures("queue", kept.totals(attribution) if kept else Totals(), queue_id)
+                found = self._queue_figures(kept.totals(attribution) if kept else Totals(), queue_id, start_ms)
                 it = truth.queue([queue_id], start_ms, end_ms, attribution == "arrival", of)
                 self._note(f"{queue.scope} {attribution} {start_ms}", found, queue_figures(it, level))
 
     def _lifetime(self, queue: QueueScope, level: Level) -> None:
         """Totals since ever, which have neither sketch nor maximum, and the two histograms."""
         ever = self.truth.queue([queue.queue_id], *oracle.EVER, of=queue.customer_class)
-        found, expected = self._figures("queue", queue.live.lifetime, queue.queue_id), queue_figures(ever, level)
+        found, expected = (
+            self._queue_figures(queue.live.lifetime, queue.queue_id, self.now_ms),
+            queue_figures(ever, level),
+        )
         names = [name for name in expected if not name.startswith(("wait_p", "handle_p", "max_"))]
         self._note(queue.scope + " lifetime", {n: found[n] for n in names}, {n: expected[n] for n in names})
         waits = [stay.wait_ms for stay in ever.left if stay.outcome == "answered"]
@@ -121,12 +125,9 @@ class Comparison:
             {"wait": _histogram(waits), "handle": _histogram(spent)},
         )
 
-    def _figures(self, kind: Kind, totals: Totals, name: str) -> dict[str, Any]:
-        if kind == "agent":
-            agent = self.state.agent(name)
-            seen = agent is not None and agent.record.own.login_seen
-            return dict(read_agent(Reading(totals, login_seen=seen, reason_kinds=self.state.floor.reason_kinds)))
-        return dict(read(WINDOW_KPIS["queue"], Reading(totals, self.state.floor.queue(name).service_level)))
+    def _queue_figures(self, totals: Totals, queue_id: str, at_ms: int) -> dict[str, Any]:
+        """The KPIs by the service level of a moment."""
+        return dict(read(WINDOW_KPIS["queue"], Reading(totals, self.state.floor.queue(queue_id).level_at(at_ms))))
 
     # --- agents -----------------------------------------------------------------------------------------------------
 
@@ -175,7 +176,9 @@ class Comparison:
                 totals = total_of([kept.totals(attribution)] if kept else [])
                 add_open_state(totals, agent, start_ms, end_ms, now_ms)
                 expected = self.truth.agent(name, start_ms, end_ms, now_ms, attribution == "arrival")
-                self._note(f"{agent.scope} {attribution} {start_ms}", self._figures("agent", totals, name), expected)
+                seen, kinds = agent.record.own.login_seen, self.state.floor.reason_kinds
+                found = read_agent(Reading(totals, login_seen=seen, reason_kinds=kinds))
+                self._note(f"{agent.scope} {attribution} {start_ms}", found, expected)
 
     # --- roll-ups ---------------------------------------------------------------------------------------------------
 
@@ -207,10 +210,10 @@ class Comparison:
         found = {(name, queue_id): part for queue_id, parts in shown.items() for name, part in parts.items()}
         assert self.truth.classes <= found.keys()
         for (name, queue_id), part in found.items():
-            level = self.truth.house.level_of(queue_id)
+            level = self.truth.house.level_of(queue_id, self.now_ms)
             self._class_in([part], name, oracle.WINDOWS, level)
             self._lifetime(part, level)
-            self._intervals(part, level)
+            self._intervals(part)
         for name in {name for name, _ in found}:
             self._class_in(class_parts(self.state, name), name, oracle.ROLLING_MS, None)
 

@@ -1,5 +1,6 @@
 """Configurations drawn at random: the oracle's, and the same for the product."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -24,6 +25,7 @@ from tests.oracle.figures import VARIANTS
 from tests.oracle.hours import Hours, Openings
 from tests.oracle.house import Clock, House, Level, Watch
 from tests.property.calls import AGENTS, QUEUES
+from tests.property.logs import BASES
 
 TEAMS: Final = {"1001": "blue", "1002": "blue", "1003": "red"}
 GROUPS: Final = {"sales": "front", "service": "front"}
@@ -50,6 +52,7 @@ levels = st.builds(
 )
 limits_ms = st.sampled_from([60_000, 300_000, 900_000, 86_400_000])
 watches = st.builds(Watch, limits_ms, limits_ms, limits_ms, limits_ms)
+changes_ms = st.sampled_from([base_ms + 600_000 for base_ms in BASES.values()])
 clocks = st.builds(Clock, st.sampled_from(ZONES), st.sampled_from([0, 0, 240]))
 
 
@@ -68,8 +71,16 @@ def houses(draw: st.DrawFn) -> House:
     scopes = [*("queue:" + queue_id for queue_id in QUEUES), *("agent:" + agent_id for agent_id in AGENTS[:3])]
     sites = {"north": draw(clocks), "south": draw(clocks)}
     site_of = {scope: draw(st.sampled_from(["north", "south"])) for scope in scopes}
+    zones = {queue_id: sites[site_of["queue:" + queue_id]].zone for queue_id in QUEUES}
+    now = {queue_id: draw(level_in(zones[queue_id])) for queue_id in QUEUES}
+    later: dict[str, tuple[int, Level]] = {}
+    for queue_id in QUEUES:
+        if draw(st.integers(0, 3)) == 0:  # a channel does not change with time, nor who can abandon
+            level = replace(draw(level_in(zones[queue_id])), abandonment=now[queue_id].abandonment)
+            later[queue_id] = draw(changes_ms), level
     return House(
-        levels={queue_id: draw(level_in(sites[site_of["queue:" + queue_id]].zone)) for queue_id in QUEUES},
+        levels=now,
+        later=later,
         clocks=sites,
         site_of=site_of,
         reasons=draw(st.dictionaries(st.sampled_from(["break", "lunch"]), st.sampled_from(["external", "productive"]))),
@@ -85,7 +96,7 @@ def product_floor(house: House) -> Floor:
     queues = {
         queue_id: Queue(
             queue_id, site=house.site_of["queue:" + queue_id], group=GROUPS.get(queue_id),
-            service_level=_level(level), configured=True,
+            service_level=_level(level), later_levels=tuple(_later(house, queue_id)), configured=True,
         )
         for queue_id, level in house.levels.items()
     }  # fmt: skip
@@ -98,6 +109,12 @@ def product_floor(house: House) -> Floor:
         sites=sites, queues=queues, agents=agents, reason_kinds=kinds, interval_ms=house.interval_ms,
         return_window_ms=house.return_ms, watchdog=None if house.watch is None else _watchdog(house.watch),
     )  # fmt: skip
+
+
+def _later(house: House, queue_id: str) -> Iterator[tuple[int, ServiceLevel]]:
+    if queue_id in house.later:
+        from_ms, level = house.later[queue_id]
+        yield from_ms, _level(level)
 
 
 def _level(level: Level) -> ServiceLevel:

@@ -54,24 +54,24 @@ class Expected:
 
     def queue(self, queue_id: str, since_ms: int, until_ms: int, total: bool = False) -> dict[str, Any]:
         """A queue's block for [since, until): `waiting` are the visits enqueued in it and open at the cut-off."""
-        since_ms, until_ms = max(since_ms, self.from_ms), min(until_ms, self.to_ms)
         truth = self.floor
+        level = truth.house.level_of(queue_id, self.cut_ms if total else since_ms)
+        since_ms, until_ms = max(since_ms, self.from_ms), min(until_ms, self.to_ms)
         it = truth.queue([queue_id], since_ms, until_ms, self.arrival)
         open_since_ms = 0 if total else since_ms
-        waits = [waited_ms(stay, self.cut_ms) for stay in truth.waiting([queue_id])
+        waits = [(waited_ms(stay, self.cut_ms), stay.level.threshold_ms) for stay in truth.waiting([queue_id])
                  if open_since_ms <= stay.arrival_ms < until_ms]  # fmt: skip
-        limit_ms = truth.house.level_of(queue_id).threshold_ms
         now = {
             "waiting": len(waits),
-            "waiting_over_threshold": sum(limit_ms is not None and wait > limit_ms for wait in waits),
-            "oldest_wait_seconds": max(waits) / 1000 if waits else None,
+            "waiting_over_threshold": sum(limit_ms is not None and wait > limit_ms for wait, limit_ms in waits),
+            "oldest_wait_seconds": max(wait for wait, _ in waits) / 1000 if waits else None,
         }
         present = truth.queue_now([queue_id], self.cut_ms)
         staff = {name: value if total else None for name, value in present.items() if name.startswith("agents_")}
         gone = it.left + it.refused
         others = {f"{stay.outcome}_by_reason" for stay in gone if stay.reason}
         reasons = {name: _reasons(name, gone) for name in {*BY_REASON, *others}}
-        figures = queue_figures(it, truth.house.level_of(queue_id))
+        figures = queue_figures(it, level)
         return {**figures, **now, **staff, **reasons, "expected_wait_seconds": None}
 
     def agent(self, agent_id: str, since_ms: int, until_ms: int, total: bool = False) -> Figures:
