@@ -169,6 +169,7 @@ def asked(draw: st.DrawFn, log: list[Arrival]) -> ReportOptions:
 def test_a_report_says_what_the_whole_log_comes_to(data: st.DataObject, house: House, log: list[Arrival]) -> None:
     if not log:
         return
+    house = replace(house, watch=None)  # the oracle is told of closures by the log, which a recording does not have
     options = data.draw(asked(log))
     log = sorted(log, key=lambda record: record.event["occurred_at_ms"])
     events = [decode_event(msgspec.json.encode(record.event)) for record in log]
