@@ -70,6 +70,17 @@ def test_an_implied_login_does_not_reach_back_before_the_last_logout() -> None:
     assert seconds([LOGIN, event("agent.logout", 50), event("agent.logout", 100, login_ms=80_000)])["login"] == 100
 
 
+@pytest.mark.parametrize(
+    ("earlier", "login_s"),
+    [
+        pytest.param(event("agent.logout", 50, login_ms=10_000), 60, id="after one that implied a login of its own"),
+        pytest.param(event("agent.logout", 50), 80, id="after one that ended nothing"),
+    ],
+)
+def test_a_second_logout_without_a_login(earlier: Event, login_s: int) -> None:
+    assert seconds([earlier, event("agent.logout", 100, login_ms=80_000)])["login"] == login_s
+
+
 def test_the_stated_time_of_a_logout_is_ignored_when_the_login_was_seen() -> None:
     assert seconds([LOGIN, event("agent.logout", 100, login_ms=3_600_000)])["login"] == 100
 
@@ -122,6 +133,15 @@ def test_membership_is_login_time_until_the_last_queue_is_left() -> None:
     left = [in_queue("agent.queue_left", 50, "sales"), in_queue("agent.queue_left", 80, "service")]
     assert line([*joined, *left], 100) == [(0, 80, "ready"), (80, 100, "offline")]
     assert seconds([*joined, *left])["login"] == 80
+
+
+def test_leaving_a_queue_ends_the_pause_in_it_and_no_other() -> None:
+    events = [LOGIN, *(in_queue("agent.queue_joined", 0, queue) for queue in ("sales", "service"))]
+    events += [in_queue("agent.state_changed", 10, queue, state="not_ready") for queue in ("sales", "service")]
+    events += [in_queue("agent.queue_left", 20, "service"), in_queue("agent.queue_joined", 30, "service")]
+    assert line(events, 40) == [(0, 10, "ready"), (10, 30, "not_ready"), (30, 40, "ready")]
+    staff = staff_by_queue(aggregate(events).scopes.agents.values(), ms(40))
+    assert staff == {"sales": {"not_ready": 1}, "service": {"available": 1}}
 
 
 def test_leaving_the_last_queue_keeps_a_signed_in_agent() -> None:
