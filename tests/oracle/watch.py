@@ -8,15 +8,16 @@ from tests.oracle.legs import GRACE_MS, Stint
 from tests.oracle.stays import Event
 
 LOOK_MS = 300_000
-"""Whatever is open is looked at so often, or as often as the shortest limit."""
+"""Whatever is open is looked at at least so often."""
 AHEAD_MS = 60_000
 """Clocks of sources may be ahead."""
 
 
 def overdue(lives: Iterable[Life], watch: Watch, now_ms: int) -> list[str]:
     """Visits and legs that are open for so long that a round must have closed them."""
-    limits = {"reserved": watch.ringing_ms, "on_contact": watch.connected_ms, "acw": watch.after_call_ms}
-    before_ms = now_ms - min(LOOK_MS, watch.waiting_ms, *limits.values()) - AHEAD_MS
+    reserved_ms = max(watch.ringing_ms, watch.connected_ms)  # it may be a call whose answer nobody told
+    limits = {"reserved": reserved_ms, "on_contact": watch.connected_ms, "acw": watch.after_call_ms}
+    before_ms = now_ms - LOOK_MS - AHEAD_MS
     found: list[str] = []
     for life in lives:
         found += [s.visit_id for s in life.stays if s.outcome is None and s.arrival_ms + watch.waiting_ms < before_ms]
@@ -43,8 +44,8 @@ PHASES = {"leg.missed": "reserved", "leg.ended": "on_contact", "leg.wrapup_ended
 
 
 def is_due(life: Life, at_ms: int, closure: Event, watch: Watch) -> bool:
-    """Whether a closure for a limit closes what has been open up to its moment for as long as that. Of legs whose
-    offer and answer nobody told it cannot be said when they began.
+    """Whether a closure for a limit closes what has been open up to its moment for as long as that. A call whose answer
+    nobody told began with its offer, and if nobody told that either, it cannot be said when.
     """
     limit_ms = getattr(watch, closure["synthetic_reason"] + "_ms")
     if closure["type"] == "visit.cancelled":
@@ -52,8 +53,9 @@ def is_due(life: Life, at_ms: int, closure: Event, watch: Watch) -> bool:
         return any(stay.outcome is None and stay.arrival_ms + limit_ms == at_ms for stay in mine)
     of_agent = [stint for stint in life.stints if stint.agent_id == closure.get("agent_id")]
     meant = [stint for stint in of_agent if stint.name == closure["leg_id"]] or of_agent
-    since = at_ms - limit_ms
-    return any(still(s) == (PHASES[closure["type"]], since) or (not s.phases and not s.missed) for s in meant)
+    phase, since = PHASES[closure["type"]], at_ms - limit_ms
+    begun = {(phase, since), ("reserved", since)} if phase == "on_contact" else {(phase, since)}
+    return any(still(s) in begun or (not s.phases and not s.missed) for s in meant)
 
 
 def still(stint: Stint) -> tuple[str, int] | None:
