@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from service.domain.agents import AgentRecord, AgentTimeline
 from service.domain.facts import LegMoved, Move
-from service.domain.steps import Change, Shown
+from service.domain.steps import NOT_READY, UNKNOWN, Change, Shown
 
 MOVES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2), st.sampled_from((1, -1))), max_size=30)
 
@@ -24,10 +24,10 @@ class Kept:
         for at_ms in range(since_ms, until_ms):
             self.time[at_ms, what] += sign
 
-    def seen(self) -> object:
+    def seen(self) -> tuple[object, ...]:
         """All that can be told of it."""
         closed = {key: count for key, count in self.time.items() if count}
-        return self.timeline.starts, self.timeline.whats, closed, self.change.buckets
+        return [*self.timeline.starts], [*self.timeline.whats], closed, self.change.buckets
 
 
 @given(MOVES, st.integers(1, 3))
@@ -38,3 +38,15 @@ def test_a_step_at_the_end_is_taken_as_any_other_step(moves: list[Move], at_once
     for at_ms, phase, sign in moves:
         long.timeline.count_from(at_ms, phase, sign, long.change)
     assert short.seen() == long.seen()
+
+
+@given(MOVES, st.integers(0, 40), st.integers(1, 20))
+def test_a_pause_that_is_taken_back_leaves_no_trace(moves: list[Move], after_ms: int, length_ms: int) -> None:
+    kept = Kept()
+    for at_ms, phase, sign in [(0, 0, 1), *moves]:
+        kept.timeline.count_from(at_ms, phase, sign, kept.change)
+    since_ms = kept.timeline.starts[0] + after_ms
+    before = kept.seen()[:3]
+    for own in ((NOT_READY, "break", True), (UNKNOWN, None, False)):
+        kept.timeline.lay(since_ms, since_ms + length_ms, own, kept.change)
+    assert kept.seen()[:3] == before
