@@ -30,6 +30,7 @@ def alert_view(alert: Alert) -> dict[str, Any]:
         "resolved_at": _moment(alert.resolved_ms),
         "updated_at": format_moment(alert.updated_ms),
         "message": alert.message,
+        "message_zh": alert.message_zh or None,
         "kpi": alert.kpi,
         "value": alert.value,
         "threshold": alert.threshold,

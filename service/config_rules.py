@@ -147,6 +147,7 @@ class RuleConfig(Section):
     inhibits: bool | list[str] = False
     freezes: bool = False
     message: str = ""
+    message_zh: str = ""
     enabled: bool = True
 
     @field_validator("for_", "keep_firing_for")
@@ -155,7 +156,7 @@ class RuleConfig(Section):
         parse_duration_ms(text)
         return text
 
-    @field_validator("message")
+    @field_validator("message", "message_zh")
     @classmethod
     def _places(cls, text: str) -> str:
         for place in re.findall(r"\{([^}]*)\}", text):
@@ -176,6 +177,7 @@ class RuleConfig(Section):
         return Rule(
             rule_id=self.id, severity=self.severity, selector=self.scopes.selector(), when=self.when.expression(),
             kind=self.kind or kind_of_kpi(first.kpi or ""), message=self.message,
+            message_zh=self.message_zh,
             for_ms=parse_duration_ms(self.for_), keep_firing_ms=parse_duration_ms(self.keep_firing_for),
             min_sample=self.min_sample, business_hours=self.business_hours,
             inhibits=named if self.inhibits else None, freezes=self.freezes,

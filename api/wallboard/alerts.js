@@ -1,5 +1,5 @@
 // Alerts that fire, the most urgent first, and taking one in hand.
-import { duration, say } from "/wallboard/words.js";
+import { duration, say, spoken } from "/wallboard/words.js";
 
 const MARKS = { page: "⬤", warning: "▲", info: "ℹ" };
 const panel = document.getElementById("alerts");
@@ -27,6 +27,11 @@ export function show() {
   if (kept) panel.querySelector(`button[data-fingerprint="${CSS.escape(kept)}"]`)?.focus();
 }
 
+// The rule's own sentence, in Chinese where the page is and the rule has one.
+function words(alert) {
+  return (spoken() === "zh" && alert.message_zh) || alert.message;
+}
+
 function row(alert) {
   const made = element("li", `alert ${alert.severity}`, "");
   const mark = element("span", "mark", MARKS[alert.severity] ?? "●");
@@ -35,7 +40,7 @@ function row(alert) {
   since.dataset.since = alert.fired_at ?? alert.since;
   made.append(
     mark, " ", element("b", "severity", say(alert.severity)), " ", element("span", "scope", alert.scope), " ",
-    element("span", "message", alert.message), " ", since, " ",
+    element("span", "message", words(alert)), " ", since, " ",
   );
   made.append(alert.acknowledged ? element("span", "taken", say("taken", alert.acknowledged.by)) : button(alert));
   return made;
@@ -45,10 +50,10 @@ function button(alert) {
   const made = element("button", "", say("take"));
   made.type = "button";
   made.dataset.fingerprint = alert.fingerprint;
-  made.setAttribute("aria-label", `${say("take")}: ${alert.message}`);
+  made.setAttribute("aria-label", `${say("take")}: ${words(alert)}`);
   made.addEventListener("click", () => {
     asked = alert;
-    document.getElementById("ack-what").textContent = alert.message;
+    document.getElementById("ack-what").textContent = words(alert);
     document.getElementById("ack-refused").textContent = "";
     document.getElementById("ack-who").value = localStorage.getItem("who") ?? "";
     dialog.returnValue = "";

@@ -45,6 +45,8 @@ export function speak(language) {
   translate(document);
 }
 
+export const spoken = () => chosen;
+
 export function translate(part) {
   part.querySelectorAll("[data-words]").forEach((element) => {
     const words = say(element.dataset.words);

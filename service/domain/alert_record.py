@@ -68,6 +68,8 @@ class Alert(Struct, kw_only=True, omit_defaults=True):
     sample: int | None = None
     window: str | None = None
     message: str = ""
+    message_zh: str = ""
+    """The same in Chinese; empty where the rule does not say it."""
     cause: list[CausePart] | None = None
     labels: dict[str, str] = field(default_factory=dict)
     """Of queue, agent, site, team, channel, group and source those that apply."""

@@ -12,7 +12,7 @@ from zlib import crc32
 import msgspec
 
 from service.domain.alert_record import Acknowledged, Alert, CausePart, fingerprint_of
-from service.domain.alert_text import describe, link_of
+from service.domain.alert_text import describe, describe_zh, link_of
 from service.domain.lifecycle import next_ms, step
 from service.domain.rules import ALL, NOTHING, Measured, Own, Rule, Values, judge, kind_of, rank_of
 
@@ -267,7 +267,7 @@ class _Look:
         alert.labels = dict(self._floor.labels(alert.scope))
         alert.annotations = {"runbook": f"docs/runbooks.md#{alert.rule}", "link": link_of(alert.scope)}
         alert.config_version = self._evaluator.version
-        alert.message = describe(rule, alert)
+        alert.message, alert.message_zh = describe(rule, alert), describe_zh(rule, alert)
         if alert.state == "firing" and alert.kind == SERVICE_LEVEL and alert.clear_since_ms is None:
             alert.cause = self._floor.cause(alert)
         self._evaluator.alerts[name] = alert

@@ -156,6 +156,7 @@ class Rule:
 
     `inhibits`: the rules whose alerts about the same scope, or about what it covers, nobody is told of while this one
     fires; None: none, empty: all. `freezes`: such alerts do not end either, since nothing is known.
+    `message_zh` is the message in Chinese; empty: there is none.
     """
 
     rule_id: str
@@ -164,6 +165,7 @@ class Rule:
     when: Expression
     kind: str = "threshold"
     message: str = ""
+    message_zh: str = ""
     for_ms: int = 0
     keep_firing_ms: int = 0
     min_sample: int = 0

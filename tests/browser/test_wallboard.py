@@ -208,6 +208,15 @@ def test_an_alert_is_shown_and_taken_in_hand_with_the_keyboard_alone(page: Page,
     expect(page.locator("#ack")).to_be_hidden()
 
 
+def test_a_page_in_chinese_says_an_alert_in_chinese_where_its_rule_does(page: Page, floor: Floor) -> None:
+    opened(page, floor, "?lang=zh")
+    told(floor, message_zh="sales 有客户已等待 5 分钟")
+    expect(page.locator("#alerts .message")).to_have_text("sales 有客户已等待 5 分钟", timeout=SLOW_MS)
+    expect(page.locator("#alerts button")).to_have_attribute("aria-label", "认领: sales 有客户已等待 5 分钟")
+    told(floor)
+    expect(page.locator("#alerts .message")).to_have_text("sales: somebody waits for 5 minutes", timeout=SLOW_MS)
+
+
 @pytest.mark.parametrize("query", ["?theme=dark", "?theme=light", "?view=agents", "?lang=zh&theme=light", "?tv=1"])
 def test_axe_finds_nothing_to_object_to(page: Page, floor: Floor, query: str) -> None:
     opened(page, floor, query)

@@ -10,7 +10,7 @@ import pytest
 
 from service.domain import evaluator
 from service.domain.alert_record import Acknowledged, Alert, CausePart, fingerprint_of
-from service.domain.alert_text import describe, link_of, shown
+from service.domain.alert_text import describe, describe_zh, link_of, shown
 from service.domain.evaluator import Evaluator
 from service.domain.rules import AllOf, Condition, Level, Measured, Own, Rule, Selector
 
@@ -412,6 +412,21 @@ def test_an_alert_links_to_where_its_scope_is_shown(scope: str, link: str) -> No
 )  # fmt: skip
 def test_a_value_is_told_in_the_unit_of_its_name(kpi: str, value: float | None, text: str) -> None:
     assert shown(kpi, value) == text
+
+
+def test_a_rule_may_say_its_sentence_in_chinese_as_well() -> None:
+    low = Condition("service_level_ratio", "<", Level(0.75), "15m")
+    said = Rule(
+        "r", "page", Selector("queue"), AllOf((low,)), message="{scope}: {value} in {window}",
+        message_zh="{scope} 最近{window}为 {value}",
+    )  # fmt: skip
+    alert = Alert(
+        fingerprint="f", rule="r", kind="k", severity="page", scope="queue:sales", state="firing", since_ms=0,
+        updated_ms=0, kpi="oldest_wait_seconds", value=300, window="15m",
+    )  # fmt: skip
+    assert describe(said, alert) == "sales: 5 min in 15m"
+    assert describe_zh(said, alert) == "sales 最近15分钟为 5 分钟"
+    assert describe_zh(replace(said, message_zh=""), alert) == ""
 
 
 def test_without_a_sentence_of_its_own_a_rule_says_what_it_compared() -> None:
