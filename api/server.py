@@ -79,6 +79,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
         first = error.errors()[0]
         name = f"FLOORWALKER_{str(first['loc'][0]).upper()}"
         raise UsageError(f"{name} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+    _log_to_stderr(settings.log_level)
     floor = config.floor()
     state = FloorState(floor, settings.clock, own.history_days)
     tokens, tls = open_tokens(settings, state.wall_ms), tls_options(settings)
@@ -110,7 +111,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
     app = create_app(state, floor, own, lifespan, tokens, send, configs)
     server = _Server(
         uvicorn.Config(
-            app, log_level=settings.log_level, access_log=False, timeout_graceful_shutdown=_LEAVE_SECONDS,
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=_LEAVE_SECONDS,
             server_header=False, lifespan="on", ws="none", timeout_keep_alive=KEEP_ALIVE_SECONDS,
             http=bounded(own.connections), **tls,
         )
@@ -121,6 +122,12 @@ def run(settings: ProcessSettings, config: Config) -> int:
     with listener:
         uvloop.run(server.serve(sockets=[listener]))
     return 1 if server.tail_failed else 0
+
+
+def _log_to_stderr(level: str) -> None:
+    """Our own messages, the Kafka client's and the server's, each with its time; one line each, as the worker's."""
+    logging.basicConfig(format="[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s", level=level.upper())
+    logging.getLogger("aiokafka.conn").setLevel(max(logging.INFO, logging.getLogger().level))  # else whole records
 
 
 async def _follow_config(state: FloorState, configs: ConfigFeed) -> None:

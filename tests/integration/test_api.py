@@ -158,7 +158,9 @@ def test_a_signal_ends_it_cleanly_even_with_a_live_stream_open(
             next(lines)
             api.process.send_signal(how)
             assert api.process.wait(10) == 0
-        assert "Traceback" not in api.log.read_text("utf-8")
+        told = api.log.read_text("utf-8")
+        assert "no tokens are asked for: whoever can use this machine sees everything" in told
+        assert "Traceback" not in told
 
 
 def test_a_taken_port_is_one_sentence_and_exit_code_one(broker: EmbeddedBroker, tmp_path: Path) -> None:
