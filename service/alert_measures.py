@@ -78,6 +78,15 @@ class QueueValues:
         self._mixed = mixed
         self._floor = state.floor
         self._totals: dict[str, Totals] = {}
+        self._projections: dict[str, Projection | None] = {}
+
+    def projection(self, window: str) -> Projection | None:
+        """Where the service level of the window will end; None where nothing more is expected."""
+        if window not in self._projections:
+            queue, now_ms = self.queues[0], self.view.now_ms
+            totals, over = self.totals(window), self.waiting.over
+            self._projections[window] = self.outlook.projection(queue, window, now_ms, totals, over)
+        return self._projections[window]
 
     def totals(self, window: str) -> Totals:
         """The totals of a window."""
@@ -219,8 +228,7 @@ def _offered_per_expected(values: QueueValues, window: str) -> Measured:
 
 def _projected(of: Callable[[Projection], float | None]) -> Callable[[QueueValues, str], Measured]:
     def measure(values: QueueValues, window: str) -> Measured:
-        queue = values.queues[0]
-        found = values.outlook.projection(queue, window, values.view) if window in TO_COME else None
+        found = values.projection(window) if window in TO_COME else None
         if found is None:
             return NOTHING
         return Measured(of(found), round(closed(values.totals(window))) + values.waiting.over, values.level.variant)

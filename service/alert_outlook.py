@@ -11,6 +11,7 @@ from service.domain.expectation import Expectation, aht_ms
 from service.domain.projection import Projection, SlotOutlook, outlook, project, remaining
 from service.domain.scopes import QueueScope
 from service.domain.service_level import Share, service_level_share
+from service.domain.totals import Totals
 from service.domain.view import ROLLING_MS, FloorView, WaitingNow
 from service.floor_state import FloorState
 from service.planning import day_slots
@@ -60,18 +61,16 @@ class AlertOutlook:
             kept = self._drifts[queue.scope] = (current_ms, found)
         return kept[1]
 
-    def projection(self, queue: QueueScope, window: str, view: FloorView) -> Projection | None:
+    def projection(self, queue: QueueScope, window: str, now_ms: int, totals: Totals, over: int) -> Projection | None:
         """Where the service level of the current `interval` or `day` will end; None where nothing more is expected.
 
-        What is to come is found out once an interval, what has happened is of now.
+        `totals` are those of the window so far, and `over` visits wait beyond the threshold. What is to come is found
+        out once an interval.
         """
-        level = self._state.floor.queue(queue.queue_id).level_at(view.now_ms)
-        current, later = self._ahead(queue, view.now_ms)
-        left = remaining(current, view.now_ms) + (later if window == "day" else [])
-        if not left:
-            return None
-        over = WaitingNow(self._state.floor, [queue], view.now_ms).over
-        return project(service_level_share(view.queue_totals(queue, window), over, level), left, level)
+        level = self._state.floor.queue(queue.queue_id).level_at(now_ms)
+        current, later = self._ahead(queue, now_ms)
+        left = remaining(current, now_ms) + (later if window == "day" else [])
+        return project(service_level_share(totals, over, level), left, level) if left else None
 
     def _ahead(self, queue: QueueScope, now_ms: int) -> _Ahead:
         """What is to come in the current interval, and in those of the day after it."""
@@ -98,7 +97,7 @@ class AlertOutlook:
         if queue is None or alert.window is None:
             return None
         level = self._state.floor.queue(queue_id).level_at(view.now_ms)
-        totals, over = view.queue_totals(queue, alert.window), WaitingNow(self._state.floor, [queue], view.now_ms).over
+        totals, over = view.queue_sums(queue, alert.window), WaitingNow(self._state.floor, [queue], view.now_ms).over
         hits, whole = service_level_share(totals, over, level)
         since_ms, until_ms = self._span_ms(view, queue, alert.window)
         if level.threshold_ms is None or not whole or since_ms >= until_ms:

@@ -290,7 +290,7 @@ class _CachedView(FloorView):
         """The same for who reads few of the fields."""
         span_ms = ROLLING_MS.get(window)
         if span_ms is None:
-            return self.queue_totals(queue, window)
+            return self._state.windows(queue).intervals.sums(*self.bounds_ms(queue.scope, window))
         return self._state.windows(queue).sums.rolling(span_ms // QUEUE_PANE_MS, self.now_ms // QUEUE_PANE_MS)
 
     def queue_now(self, queues: list[QueueScope], staff: Staff | None, level: ServiceLevel) -> Reading:
