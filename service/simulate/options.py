@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 from service.timetext import parse_zone
 
-Scenario = Literal["calm", "surge", "outage", "campaign", "snowball", "feed-loss", "absence", "slow-handling"]
+Scenario = Literal[
+    "calm", "surge", "build-up", "outage", "campaign", "snowball", "feed-loss", "absence", "slow-handling"
+]
 SCENARIOS: Final[tuple[str, ...]] = get_args(Scenario)
 
 MINUTE_MS: Final = 60_000

@@ -9,7 +9,7 @@ from service.simulate.options import MINUTE_MS, SimulationOptions
 if TYPE_CHECKING:
     from service.simulate.plan import Plan
 
-Kind = Literal["surge", "outage", "campaign", "fault", "snowball", "feed-loss", "absence", "slow-handling"]
+Kind = Literal["surge", "build-up", "outage", "campaign", "fault", "snowball", "feed-loss", "absence", "slow-handling"]
 
 CAMPAIGN_ID: Final = "autumn"
 CAMPAIGN_DNIS: Final = "08005550100"
@@ -20,8 +20,9 @@ HANDLE_FACTOR: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One thing injected in [from_ms, to_ms); `volume_factor` multiplies the arrivals of `queues`, `handle_factor` is
-    what the talks of their contacts have grown to at the end: they grow evenly from the beginning on.
+    """One thing injected in [from_ms, to_ms); `volume_factor` multiplies the arrivals of `queues`, in a build-up at the
+    end, `handle_factor` is what the talks of their contacts have grown to at the end: both grow evenly from the
+    beginning on.
     """
 
     kind: Kind
@@ -49,6 +50,8 @@ def labels_of(options: SimulationOptions, plan: "Plan") -> list[Label]:
             return []
         case "surge":
             return [Label("surge", from_ms, from_ms + 45 * MINUTE_MS, some, volume_factor=3.0)]
+        case "build-up":
+            return [Label("build-up", from_ms, from_ms + 90 * MINUTE_MS, some, volume_factor=3.0)]
         case "outage":
             return [_outage(options, plan, from_ms)]
         case "campaign":
@@ -94,7 +97,8 @@ def volume_factor(labels: Iterable[Label], at_ms: int) -> float:
     factor = 1.0
     for label in labels:
         if label.covers(at_ms):
-            factor *= label.volume_factor
+            grown = _part_of(label, at_ms) if label.kind == "build-up" else 1.0
+            factor *= 1 + (label.volume_factor - 1) * grown
     return factor
 
 
@@ -103,8 +107,13 @@ def handle_factor(labels: Iterable[Label], queue_id: str, at_ms: int) -> float:
     factor = 1.0
     for label in labels:
         if label.handle_factor != 1 and queue_id in label.queues and label.covers(at_ms):
-            factor *= 1 + (label.handle_factor - 1) * (at_ms - label.from_ms) / (label.to_ms - label.from_ms)
+            factor *= 1 + (label.handle_factor - 1) * _part_of(label, at_ms)
     return factor
+
+
+def _part_of(label: Label, at_ms: int) -> float:
+    """How much of the label's time has passed."""
+    return (at_ms - label.from_ms) / (label.to_ms - label.from_ms)
 
 
 def active(labels: Sequence[Label], kind: Kind, queue_id: str, at_ms: int) -> bool:

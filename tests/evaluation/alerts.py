@@ -36,7 +36,7 @@ from service.simulate.sample import sample_yaml
 from service.simulate.scenarios import Label, labels_of
 from tests.unit.api.floors import Centre
 
-TROUBLES: Final = ("surge", "outage", "campaign", "snowball", "feed-loss", "absence", "slow-handling")
+TROUBLES: Final = ("surge", "build-up", "outage", "campaign", "snowball", "feed-loss", "absence", "slow-handling")
 TICK_MS: Final = 15_000
 PROCESSES: Final = 2
 OPEN: Final = {"start_ms": MONDAY_MS + 450 * MINUTE_MS, "duration_ms": 780 * MINUTE_MS}

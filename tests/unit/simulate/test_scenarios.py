@@ -12,7 +12,7 @@ from service.report import build_report
 from service.report_options import ReportOptions
 from service.simulate.centre import labels
 from service.simulate.options import HOUR_MS, MINUTE_MS, Scenario, SimulationOptions
-from service.simulate.scenarios import Label, handle_factor
+from service.simulate.scenarios import Label, handle_factor, volume_factor
 from tests.unit.simulate.days import day, figures
 
 
@@ -38,6 +38,18 @@ def test_a_surge_brings_three_times_the_volume_to_some_queues_for_45_minutes() -
     assert figures(options, *span, label.queues).service_level < 0.5
     later = (label.to_ms + 2 * HOUR_MS, options.end_ms)
     assert figures(options, *later).service_level > 0.6
+
+
+def test_a_build_up_grows_evenly_to_three_times_the_volume() -> None:
+    options, (label,) = _day_of("build-up")
+    half_ms = (label.from_ms + label.to_ms) // 2
+    times = (label.from_ms - 1, label.from_ms, half_ms, label.to_ms - 1, label.to_ms)
+    assert [volume_factor([label], at) for at in times] == pytest.approx([1, 1, 2, 3, 1], abs=0.001)
+    first, second = (
+        _started(options, *span) / _started(_calm(), *span)
+        for span in ((label.from_ms, half_ms), (half_ms, label.to_ms))
+    )
+    assert 1 < first < second
 
 
 def test_a_campaign_is_announced_and_its_contacts_carry_its_number() -> None:
@@ -111,7 +123,9 @@ def _talk_ms(options: SimulationOptions, label: Label, hour: int) -> float:
     return sum(talks) / len(talks)
 
 
-@pytest.mark.parametrize("scenario", ["surge", "outage", "campaign", "snowball", "absence", "slow-handling"])
+@pytest.mark.parametrize(
+    "scenario", ["surge", "build-up", "outage", "campaign", "snowball", "absence", "slow-handling"]
+)
 def test_before_the_scenario_begins_the_day_is_the_calm_one(scenario: Scenario) -> None:
     options, injected = _day_of(scenario)
     until_ms = injected[0].from_ms - 2 * HOUR_MS  # a campaign is announced two hours before
