@@ -153,17 +153,19 @@ class PaneTotals:
 class IntervalTotals:
     """Totals by outcome over one scope's intervals. What it returns is shared: do not change it."""
 
-    __slots__ = ("_done", "_intervals", "_newest", "_older")
+    __slots__ = ("_done", "_intervals", "_newest", "_older", "_outcomes")
 
     def __init__(self, intervals: dict[int, Interval]) -> None:
         self._intervals = intervals
         self._newest = 0
+        self._outcomes: dict[int, Totals] = {}
         self._older: dict[tuple[int, int], Totals] = {}
         self._done: dict[tuple[int, int], Totals] = {}
 
     def changed(self, start_ms: int) -> None:
         """An interval was written or removed."""
         self._done.clear()
+        self._outcomes.pop(start_ms, None)
         if start_ms != self._newest:
             self._older.clear()
             self._newest = max(start_ms, self._newest)
@@ -196,5 +198,11 @@ class IntervalTotals:
                 self._done.clear()
             since_ms, until_ms = bounds
             starts = [s for s in self._intervals if since_ms <= s < until_ms and s != self._newest]
-            found = self._older[bounds] = merged([self._intervals[start_ms].outcome for start_ms in starts])
+            found = self._older[bounds] = merged([self._outcome(start_ms) for start_ms in starts])
+        return found
+
+    def _outcome(self, start_ms: int) -> Totals:
+        found = self._outcomes.get(start_ms)
+        if found is None:
+            found = self._outcomes[start_ms] = self._intervals[start_ms].outcome
         return found
