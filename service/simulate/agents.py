@@ -3,20 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 from service.domain.business_events import Activity, SchedulePublished
 from service.domain.events import AgentLogin, AgentLogout, AgentQueueJoined, AgentStateChanged
+from service.simulate.breaks import STAGGERS, breaks
 from service.simulate.engine import Engine
 from service.simulate.options import MINUTE_MS
 from service.simulate.plan import AgentPlan, Plan
 from service.simulate.scenarios import Label
-
-_FULL_TIME_MINUTES: Final = 420
-_STAGGER_MS: Final = 12 * MINUTE_MS
-_BREAKS: Final = ((0.25, 12, "break"), (0.5, 30, "lunch"), (0.78, 12, "break"))
-_SHORT_BREAKS: Final = ((0.5, 15, "break"),)
-"""Where in the shift, how many minutes, why; the second for part-timers."""
 
 
 @dataclass(slots=True, eq=False)
@@ -181,7 +176,6 @@ def _shift_end_ms(seat: Seat, shift_ms: int) -> int:
 
 def _breaks(seat: Seat, shift_ms: int) -> list[tuple[int, int, str]]:
     """The planned breaks of a shift that starts at `shift_ms`, staggered: when, how many minutes, why."""
-    minutes = seat.plan.shift_minutes
-    stagger_ms = (int(seat.plan.agent_id) % 7 - 3) * _STAGGER_MS
-    table = _BREAKS if minutes >= _FULL_TIME_MINUTES else _SHORT_BREAKS
-    return [(shift_ms + int(part * minutes) * MINUTE_MS + stagger_ms, length, reason) for part, length, reason in table]
+    stagger = STAGGERS[int(seat.plan.agent_id) % len(STAGGERS)]
+    planned = breaks(seat.plan.shift_minutes, stagger)
+    return [(shift_ms + minute * MINUTE_MS, length, reason) for minute, length, reason in planned]

@@ -3,15 +3,17 @@
 import math
 import random
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 from service.simulate.arrivals import CLOSES_HOUR, OPENS_HOUR, profile
+from service.simulate.breaks import presence
 from service.simulate.options import SimulationOptions
 
 DEFAULT_AGENTS: Final = 40
 _FULL_MINUTES: Final = 510
 _PART_MINUTES: Final = 300
-_PART_EVERY: Final = 3
+_PART_EVERY: Final = 2
 """One agent in so many works part-time."""
 _POOL: Final = 5
 _SMALL_POOL: Final = 15
@@ -20,8 +22,10 @@ _LAST_END: Final = CLOSES_HOUR * 60 + 15
 _SLOTS: Final = tuple(range(OPENS_HOUR * 60, CLOSES_HOUR * 60, 30))
 _SAFETY: Final = 1.2
 """Agents beyond the load, in units of its square root (square-root staffing)."""
-_PRESENT: Final = 0.84
+_PRESENT: Final = 0.80
 """The part of a shift in which an agent is really there and needed: without breaks, lateness, imperfect cover."""
+_PUNCTUAL: Final = 0.95
+"""The part of it without lateness and longer breaks."""
 _PRODUCTIVE_SLOTS: Final = _PRESENT * ((_PART_EVERY - 1) * _FULL_MINUTES + _PART_MINUTES) / _PART_EVERY / 30
 """Half hours a mean agent is really there a day."""
 _EXTRA_WORK: Final = 1.08
@@ -188,24 +192,27 @@ def _split(total: int, weights: list[float], least: int) -> list[int]:
 
 
 def _shifts(size: int, load: list[float]) -> list[tuple[int, int]]:
-    """Give each agent the start and length that cover most of what is still short, full-timers first."""
+    """Give each agent the start and length that leave the least squares of what is short or too much, full-timers
+    first.
+    """
     scale = size * _PRODUCTIVE_SLOTS / sum(load)
     short = [need * scale for need in load]
     shifts = []
     for agent in range(size):
         minutes = _FULL_MINUTES if agent < size - size // _PART_EVERY else _PART_MINUTES
         starts = range(_FIRST_START, _LAST_END - minutes + 1, 15)
-        best = max(starts, key=lambda start: sum(short[i] * abs(short[i]) for i in _covered(start, minutes)))
+        best = min(starts, key=lambda start: sum(part * (part - 2 * short[i]) for i, part in _covered(start, minutes)))
         shifts.append((best, minutes))
-        for i in _covered(best, minutes):
-            short[i] -= _PRESENT
+        for i, part in _covered(best, minutes):
+            short[i] -= part
     return shifts
 
 
-def _covered(start: int, minutes: int) -> range:
-    """The half hours of the opening hours within a shift."""
-    first = max(0, (start - _SLOTS[0] + 29) // 30)
-    return range(first, min(len(_SLOTS), (start + minutes - _SLOTS[0]) // 30))
+@cache
+def _covered(start: int, minutes: int) -> tuple[tuple[int, float], ...]:
+    """The half hours of the opening hours that a shift touches, each with the part of it that the agent is there."""
+    parts = [presence(minutes, slot - start, slot + 30 - start) / 30 for slot in _SLOTS]
+    return tuple((i, _PUNCTUAL * part) for i, part in enumerate(parts) if part)
 
 
 def _dealt(queues: list[QueuePlan], size: int) -> list[QueuePlan]:
