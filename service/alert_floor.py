@@ -40,26 +40,30 @@ class _Unknown:
 
 
 class _Pace:
-    """How often a source has lately sent something."""
+    """How often a source has lately sent something, and how much was under way then: contacts waiting or served."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[int, int]] = deque()
+        self._seen: deque[tuple[int, int, int]] = deque()
 
-    def seen(self, received_ms: int, count: int) -> None:
+    def seen(self, received_ms: int, count: int, under_way: int) -> None:
         """So many events had come when the newest arrived."""
         if self._seen and received_ms - self._seen[-1][0] < PACE_STEP_MS:
             return
-        self._seen.append((received_ms, count))
+        self._seen.append((received_ms, count, under_way))
         while self._seen[0][0] < received_ms - PACE_MS:
             self._seen.popleft()
 
-    @property
-    def per_second(self) -> float | None:
-        """Events a second; None until a minute is known."""
+    def per_second(self, under_way: int) -> float | None:
+        """Events a second to expect of so much; None until a minute is known.
+
+        When the lines close, the last contacts send less than all of them did.
+        """
         if not self._seen or self._seen[-1][0] - self._seen[0][0] < PACE_LEAST_MS:
             return None
-        (first_ms, before), (last_ms, after) = self._seen[0], self._seen[-1]
-        return (after - before) * 1000 / (last_ms - first_ms)
+        (first_ms, before, _), (last_ms, after, _) = self._seen[0], self._seen[-1]
+        usual = sum(each for *_, each in self._seen) / len(self._seen)
+        part = min(under_way / usual, 1.0) if usual else 1.0
+        return part * (after - before) * 1000 / (last_ms - first_ms)
 
 
 class LiveFloor:
@@ -209,8 +213,9 @@ class LiveFloor:
                 gaps += seen.counts.get(GAP, 0)
                 self._sources[name] = (max(received_ms, seen.received_ms), gaps, tells)
                 counts[name] = counts.get(name, 0) + sum(seen.counts.values())
+            under_way = self._under_way()
             for name, count in counts.items():
-                self._pace.setdefault(name, _Pace()).seen(self._sources[name][0], count)
+                self._pace.setdefault(name, _Pace()).seen(self._sources[name][0], count, under_way)
         return self._sources
 
     def _source(self, name: str) -> Values:
@@ -218,12 +223,17 @@ class LiveFloor:
         silent_ms = max(0, self._state.wall_ms() - received_ms)
         expected = tells and received_ms and silent_ms < FORGOTTEN_MS and self._something_open()
         pace = self._pace.get(name)
-        known = pace is not None and (self._someone_waits() or self._state.staff.busy())
-        return SourceValues(silent_ms if expected else None, pace.per_second if pace and known else None, gaps)
+        under_way = self._under_way()
+        per_second = pace.per_second(under_way) if pace is not None and under_way else None
+        return SourceValues(silent_ms if expected else None, per_second, gaps)
 
     def _something_open(self) -> bool:
         """Whether somebody is signed in or waits: only then is silence strange."""
         return self._state.staff.anyone() or self._someone_waits()
+
+    def _under_way(self) -> int:
+        """Contacts waiting or served."""
+        return self._state.staff.busy() + sum(len(queue.waiting) for queue in self._state.scopes.queues.values())
 
     def _someone_waits(self) -> bool:
         return any(queue.waiting for queue in self._state.scopes.queues.values())

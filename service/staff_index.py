@@ -66,9 +66,9 @@ class StaffIndex:
         """Whether any agent is in a state that counts as being there."""
         return any(self._state.values())
 
-    def busy(self) -> bool:
-        """Whether any agent is being offered a contact, on one or in after-call work: that ends with an event."""
-        return any(state in LEG_STATES for state in self._state.values())
+    def busy(self) -> int:
+        """How many agents are being offered a contact, on one or in after-call work: that ends with an event."""
+        return sum(state in LEG_STATES for state in self._state.values())
 
     def of_queue(self, queue_id: str) -> Staff:
         """Agents by state who serve the queue, and those `scheduled` and `absent` where there are schedules."""

@@ -263,6 +263,20 @@ def test_agents_who_have_signed_in_and_wait_for_the_first_call_are_silent() -> N
     assert value(floor, "source:pbx", "silent_gaps") == pytest.approx(20, rel=0.2)
 
 
+def test_when_the_lines_close_the_last_contact_is_not_expected_to_send_as_much_as_all_of_them() -> None:
+    centre = Centre()
+    agents = ("1001", "1002", "1003", "1004")
+    for agent in agents:
+        centre.agent_state(agent, "on_contact")
+    floor = heard(centre)
+    for agent in agents[:-1]:
+        centre.agent_state(agent, "ready")
+    centre.flush()
+    centre.now_ms += 200_000
+    floor.begin()
+    assert value(floor, "source:pbx", "silent_gaps") == pytest.approx(50 / 4, rel=0.1)
+
+
 def heard(centre: Centre, **more: Any) -> LiveFloor:
     """A floor that has heard of the source for two minutes, every four seconds."""
     floor = floor_of(centre, **more)
