@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
-from service.alert_outlook import AlertOutlook, Drifts
+from service.alert_outlook import AlertOutlook, Drifts, Volume
 from service.domain.adherence import AdherenceNow
+from service.domain.chance import count_deviations, share_deviations
 from service.domain.drift import Drift
 from service.domain.kpi_times import NOW_KPIS
 from service.domain.kpis import KPIS, KPIS_OF, Kpi, Reading
 from service.domain.projection import Projection
 from service.domain.rules import NOT_YET, NOTHING, Measured, Own
 from service.domain.scopes import QUEUE_PANE_MS, AgentScope, QueueScope
-from service.domain.service_level import closed, ratio, service_level
+from service.domain.service_level import closed, ratio, service_level, service_level_share
 from service.domain.settings import ON_QUEUE, ServiceLevel
 from service.domain.totals import Totals
 from service.domain.view import ROLLING_MS, WINDOWS, FloorView, WaitingNow, state_of, sub_state_of
@@ -206,24 +207,45 @@ def _burn_rate(values: QueueValues, window: str) -> Measured:
     return Measured(value, round(closed(totals)) + over, values.level.variant)
 
 
-def _offered_per_expected(values: QueueValues, window: str) -> Measured:
-    """Against the expectation, else against the queue's own pace in the panes before the window."""
-    if window not in ROLLING_MS:
+def _service_level_deviations(values: QueueValues, window: str) -> Measured:
+    if values.own.target_ratio is None or values.level.threshold_ms is None:
         return NOTHING
-    now_ms, span_ms = values.view.now_ms, ROLLING_MS[window]
-    offered = values.totals(window).offered
-    parts = [values.outlook.offered(queue.queue_id, now_ms - span_ms, now_ms) for queue in values.queues]
-    expected = sum(part for part in parts if part is not None) if None not in parts else None
+    share = service_level_share(values.totals(window), values.waiting.over, values.level)
+    return Measured(share_deviations(*share, values.own.target_ratio), variant=values.level.variant)
+
+
+def _offered_per_expected(values: QueueValues, window: str) -> Measured:
+    expected = _expected(values, window)
     if expected is None:
-        before_ms = BASELINE_MS - span_ms
-        newest = now_ms // QUEUE_PANE_MS
-        first, end = newest - BASELINE_MS // QUEUE_PANE_MS + 1, newest - span_ms // QUEUE_PANE_MS + 1
-        oldest = min((min(queue.panes, default=newest) for queue in values.queues), default=newest)
-        if oldest > first + (end - first) // 2:  # too young to know its own pace
-            return NOTHING
-        offered_before = sum(values.view.queue_panes(queue, first, end).offered for queue in values.queues)
-        expected = offered_before * span_ms / before_ms
-    return Measured(ratio(offered, expected), offered)
+        return NOTHING
+    offered = values.totals(window).offered
+    return Measured(ratio(offered, expected.contacts), offered)
+
+
+def _offered_deviations(values: QueueValues, window: str) -> Measured:
+    expected = _expected(values, window)
+    if expected is None:
+        return NOTHING
+    return Measured(count_deviations(values.totals(window).offered, expected.contacts, expected.variance))
+
+
+def _expected(values: QueueValues, window: str) -> Volume | None:
+    """The volume expected, else by the queue's own pace in the panes before the window; None: too young for one."""
+    if window not in ROLLING_MS:
+        return None
+    now_ms, span_ms = values.view.now_ms, ROLLING_MS[window]
+    parts = [values.outlook.offered(queue.queue_id, now_ms - span_ms, now_ms) for queue in values.queues]
+    known = [part for part in parts if part is not None]
+    if len(known) == len(parts):
+        return Volume(sum(part.contacts for part in known), sum(part.variance for part in known))
+    newest = now_ms // QUEUE_PANE_MS
+    first, end = newest - BASELINE_MS // QUEUE_PANE_MS + 1, newest - span_ms // QUEUE_PANE_MS + 1
+    oldest = min((min(queue.panes, default=newest) for queue in values.queues), default=newest)
+    if oldest > first + (end - first) // 2:
+        return None
+    share = span_ms / (BASELINE_MS - span_ms)
+    before = sum(values.view.queue_panes(queue, first, end).offered for queue in values.queues)
+    return Volume(before * share, before * share * share)
 
 
 def _projected(of: Callable[[Projection], float | None]) -> Callable[[QueueValues, str], Measured]:
@@ -319,6 +341,12 @@ MEASURES: Final[dict[str, Measure]] = {
         Measure("offered_per_expected", _QUEUES, True,
             "Offered / offered as expected by forecast or profile, else as in the two hours before.",
             _offered_per_expected, tuple(ROLLING_MS)),
+        Measure("offered_deviations", _QUEUES, True,
+            "How far the contacts offered lie above that expectation, in standard deviations: chance, and what a good "
+            "forecast is off by.", _offered_deviations, tuple(ROLLING_MS)),
+        Measure("service_level_deviations", _QUEUES, True,
+            "How far the service level lies below the target, in standard deviations of chance: what few contacts "
+            "miss says less.", _service_level_deviations),
         Measure("service_level_projected_ratio", ("queue",), True,
             "The service level that the interval or the day will end with: what has happened, and what is expected of "
             "the rest. Undefined without forecast or past weeks.", _projected(attrgetter("ratio")), TO_COME),

@@ -3,6 +3,7 @@ interval and the day will end, and why one was missed.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from service.domain.alert_record import Alert, CausePart
 from service.domain.causes import Compared, Conditions, Gap, Heads, split_gap
@@ -26,6 +27,14 @@ _Ahead = tuple[list[SlotOutlook], list[Share]]
 """The current interval, and (contacts in time, contacts) of all later ones together; nothing where none is expected."""
 
 
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Contacts expected, and the variance of that estimate: what a profile of few weeks owes to chance."""
+
+    contacts: float
+    variance: float = 0.0
+
+
 class AlertOutlook:
     """Expectations of the floor's queues, as alerts ask for them."""
 
@@ -34,14 +43,16 @@ class AlertOutlook:
         self._drifts: dict[str, tuple[int, Drifts]] = {}
         self._to_come: dict[str, tuple[int, _Ahead]] = {}
 
-    def offered(self, queue_id: str, since_ms: int, until_ms: int) -> float | None:
+    def offered(self, queue_id: str, since_ms: int, until_ms: int) -> Volume | None:
         """The contacts expected in [since, until), as shares of the intervals it touches; None where nobody can say."""
-        total = 0.0
+        contacts = variance = 0.0
         for found, share in self._intervals(queue_id, since_ms, until_ms):
             if found is None:
                 return None
-            total += found.offered * share
-        return total
+            contacts += found.offered * share
+            if found.basis == "profile":
+                variance += found.offered * share / found.weeks
+        return Volume(contacts, variance)
 
     def drifts(self, queue: QueueScope, now_ms: int) -> Drifts:
         """The drift over the whole intervals of the business day, found out once an interval."""
@@ -103,17 +114,18 @@ class AlertOutlook:
         if level.threshold_ms is None or not whole or since_ms >= until_ms:
             return None
         parts = [(e, share) for e, share in self._intervals(queue_id, since_ms, until_ms) if e is not None]
-        usual = _mean([(expected.service_level_ratio, share) for expected, share in parts])
+        usual = _mean([(each.service_level_ratio, share) for each, share in parts])
         gap = Gap(level.target_ratio if usual is None else usual, hits / whole, whole)
         staff = self._state.staff.of_queue(queue_id)
         present = sum(staff.get(state, 0) for state in WORKING) if self._state.scopes.agents else None
-        required = _mean([(expected.agents_needed(level), share) for expected, share in parts])
+        required = _mean([(each.agents_needed(level), share) for each, share in parts])
+        expected = self.offered(queue_id, since_ms, until_ms)
         conditions = Conditions(
             span_ms=until_ms - since_ms,
-            volume=Compared(self.offered(queue_id, since_ms, until_ms), float(totals.offered)),
-            aht_ms=Compared(_mean([(expected.aht_ms, share) for expected, share in parts]), aht_ms(totals) or None),
+            volume=Compared(None if expected is None else expected.contacts, float(totals.offered)),
+            aht_ms=Compared(_mean([(each.aht_ms, share) for each, share in parts]), aht_ms(totals) or None),
             heads=Heads(required, staff.get("scheduled"), present),
-            patience_ms=_mean([(expected.patience_ms, share) for expected, share in parts]),
+            patience_ms=_mean([(each.patience_ms, share) for each, share in parts]),
         )
         return split_gap(gap, conditions, level)
 

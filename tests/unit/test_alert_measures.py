@@ -100,6 +100,27 @@ def test_volume_is_compared_with_what_is_expected() -> None:
     assert value(floor_of(centre), "queue:sales", "offered_per_expected", "15m") == pytest.approx(12 / 8)
 
 
+def test_more_contacts_than_expected_are_told_from_chance() -> None:
+    centre = Centre()
+    forecast(centre, 9)
+    centre.now_ms += 5 * MINUTE_MS
+    calls(centre, 16, 0)
+    found = floor_of(centre).values("queue:sales").measure("offered_deviations", "15m")
+    assert found.value == pytest.approx(2 * (4 - 3) / 1.09**0.5, abs=0.01)
+    assert found.sample is None
+    assert value(floor_of(centre), "queue:mail", "offered_deviations", "15m") is None
+
+
+def test_a_shortfall_is_told_from_chance_with_those_who_wait_beyond_the_threshold() -> None:
+    centre = Centre()
+    calls(centre, 5, 4)
+    centre.queued("late", ago_ms=30_000)
+    found = floor_of(centre).values("queue:sales").measure("service_level_deviations", "15m")
+    assert found.value == pytest.approx((0.8 * 10 - 5) / 1.6**0.5)
+    assert (found.sample, found.variant) == (None, "abandon_ignored")
+    assert value(floor_of(centre), "queue:mail", "service_level_deviations", "15m") is None
+
+
 def missed(window: str) -> Alert:
     return Alert(
         fingerprint="f", rule="service_level", kind="service_level", severity="page", scope="queue:sales",
