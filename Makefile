@@ -14,7 +14,7 @@ WAITING := $(wildcard tests/integration)
 SERIAL := $(wildcard tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures scrape-figures load fuzz dashboards screenshots topology kafka-jars lock clean
+.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures january-alerts scrape-figures load fuzz dashboards screenshots topology kafka-jars lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ mutation: $(VENV)/.installed-dev ## Put faults into the domain one by one and se
 
 alert-figures: $(VENV)/.installed-dev ## Judge the shipped alert rules on labelled simulated days (two at a time, half a minute each) [DAYS=200] [SEED=1000] [KEEP=FOLDER]
 	$(BIN)/python -m tests.evaluation.alerts $(or $(DAYS),200) $(or $(SEED),1000) $(KEEP)
+
+january-alerts: $(VENV)/.installed-dev ## Play a month of a real centre and judge each alert by its records (a quarter of an hour) FOLDER=...
+	$(BIN)/python -m tests.evaluation.january $(FOLDER)
 
 scrape-figures: $(VENV)/.installed-dev ## Measure /metrics of 5,000 queues and 10,000 agents
 	$(BIN)/python -m tests.evaluation.scrape

@@ -27,7 +27,7 @@ from service.recordings import read_recording
 from tests.evaluation.playing import STATIC, Fired, Playing
 
 CONFIG: Final = Path(__file__).parents[2] / "deploy" / "examples" / "vanad.yaml"
-TICK_MS: Final = 30_000
+TICK_MS: Final = 60_000
 HALF_HOUR: Final = timedelta(minutes=30)
 QUARTER: Final = timedelta(minutes=15)
 WEEK: Final = timedelta(days=7)
