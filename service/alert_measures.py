@@ -243,8 +243,9 @@ def _expected(values: QueueValues, window: str) -> Volume | None:
     oldest = min((min(queue.panes, default=newest) for queue in values.queues), default=newest)
     if oldest > first + (end - first) // 2:
         return None
-    share = span_ms / (BASELINE_MS - span_ms)
-    before = sum(values.view.queue_panes(queue, first, end).offered for queue in values.queues)
+    begun = max(first, oldest)  # not the night before the lines opened
+    share = span_ms / ((end - begun) * QUEUE_PANE_MS)
+    before = sum(values.view.queue_panes(queue, begun, end).offered for queue in values.queues)
     return Volume(before * share, before * share * share)
 
 

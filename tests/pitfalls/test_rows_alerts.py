@@ -47,9 +47,10 @@ async def test_row_13_a_stuck_state_is_told() -> None:
 
 async def test_row_23_silence_is_no_bad_service_level_and_has_a_rule_of_its_own() -> None:
     centre = Centre()
-    centre.call("c1", agent="1001")
+    for number in reversed(range(20)):
+        centre.call(f"c{number}", agent="1001", ago_ms=number * 3 * MINUTE_MS)
     centre.flush()
-    centre.now_ms += 2 * HOUR_MS
+    centre.now_ms += HOUR_MS + MINUTE_MS
     centre.event("agent.heartbeat", agent_id="1001")
     found = await alerts(centre)
     assert ("no_traffic", "queue:sales") in found

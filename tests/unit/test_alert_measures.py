@@ -193,11 +193,20 @@ def test_handling_that_takes_longer_than_forecast_has_drifted() -> None:
 
 def test_without_an_expectation_volume_is_compared_with_the_two_hours_before() -> None:
     centre = Centre()
-    for quarter in range(7, 0, -1):
+    for quarter in range(8, 0, -1):
         calls(centre, 4, 0, ago_ms=quarter * 15 * MINUTE_MS + MINUTE_MS)
     calls(centre, 10, 0)
     found = value(floor_of(centre), "queue:sales", "offered_per_expected", "15m")
     assert found == pytest.approx(10 / 4)
+
+
+def test_the_time_before_the_lines_opened_says_nothing_of_a_queues_pace() -> None:
+    centre = Centre()
+    for quarter in range(5, 0, -1):
+        calls(centre, 4, 0, ago_ms=quarter * 15 * MINUTE_MS + MINUTE_MS)
+    calls(centre, 10, 0)
+    found = value(floor_of(centre), "queue:sales", "offered_per_expected", "15m")
+    assert found == pytest.approx(10 / (20 * 15 / 61), rel=0.01)
 
 
 def test_a_young_queue_has_no_pace_to_compare_with() -> None:
