@@ -72,6 +72,26 @@ def moves(draw: st.DrawFn, base_ms: int, told: list[Event]) -> list[Event]:
     return found
 
 
+@st.composite
+def departures(draw: st.DrawFn, told: list[Event]) -> list[Arrival]:
+    """What the watchdog of some worker says: agents who moved on about when they had to do with a contact. Every
+    partition is told.
+    """
+    legs = [event for event in told if event.get("agent_id") and event.get("contact_id")]
+    found: list[Arrival] = []
+    for number in range(draw(st.integers(0, 3)) if legs else 0):
+        leg = draw(st.sampled_from(legs))
+        at_ms = leg["occurred_at_ms"] + draw(st.sampled_from([1, 0, -1, -10_000, -10_001, 30_000]))
+        event = {
+            "event_id": f"moved on {number}", "type": "agent.moved_on", "occurred_at_ms": at_ms, "source": "watchdog",
+            "agent_id": leg["agent_id"], "synthetic": True,
+            "synthetic_reason": draw(st.sampled_from(["next_contact", "ready"])),
+        }  # fmt: skip
+        received_ms = at_ms + draw(st.integers(0, 30_000))
+        found += [Arrival(partition, received_ms, event) for partition in range(PARTITIONS)]
+    return found
+
+
 delays = st.one_of(
     *[st.integers(0, 10_000)] * 12,
     st.integers(10_000, 58_000),
@@ -83,8 +103,10 @@ delays = st.one_of(
 
 
 @st.composite
-def logs(draw: st.DrawFn, most: int = 7) -> list[Arrival]:
-    """A log in order of arrival. Partitions and sources keep their own pace; some records come twice."""
+def logs(draw: st.DrawFn, most: int = 7, watched: bool = False) -> list[Arrival]:
+    """A log in order of arrival. Partitions and sources keep their own pace; some records come twice. `watched`: with
+    what a watchdog says.
+    """
     base_ms, horizon_s = draw(st.sampled_from(list(BASES.values()))), draw(st.sampled_from(HORIZONS_S))
     events: list[Event] = []
     for number in range(draw(st.integers(1, most))):
@@ -102,5 +124,5 @@ def logs(draw: st.DrawFn, most: int = 7) -> list[Arrival]:
         if delay_ms >= -60_000 and draw(st.integers(0, 15)) == 0:
             again_ms = max(0, delay_ms) + draw(st.integers(0, 60_000))
             told.append((event["occurred_at_ms"] + again_ms, event))
-    told.sort(key=lambda one: one[0])
-    return [Arrival(partition_of(key_of(event)), at_ms, event) for at_ms, event in told]
+    log = [Arrival(partition_of(key_of(event)), at_ms, event) for at_ms, event in told]
+    return sorted(log + (draw(departures(events)) if watched else []), key=lambda record: record.received_ms)

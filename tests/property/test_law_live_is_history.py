@@ -65,7 +65,7 @@ def watched_wrong(line: Line, house: House) -> list[str]:
 
 
 @settings(max_examples=examples(120))
-@given(houses(), logs(), steps, st.floats(0, 1), waits_ms, st.booleans())
+@given(houses(), logs(watched=True), steps, st.floats(0, 1), waits_ms, st.booleans())
 def test_what_streams_equals_the_whole_log_computed_once(
     house: House, log: list[Arrival], plan: list[Step], looked: float, later_ms: int, restart: bool
 ) -> None:
