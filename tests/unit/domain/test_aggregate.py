@@ -245,6 +245,16 @@ def test_a_report_counts_from_its_beginning_but_knows_what_was_before() -> None:
     assert (totals.login_ms, totals.on_contact_ms, totals.answered) == (10_000, 10_000, 0)
 
 
+@pytest.mark.parametrize(("from_s", "counted"), [(1, 1), (1.001, 0)])
+def test_who_arrives_just_when_a_report_begins_counts_by_arrival(from_s: float, counted: int) -> None:
+    correlate, store = CorrelateStore(Floor()), AggregateStore(Floor(), live=False, from_ms=ms(from_s))
+    for told in (event("visit.queued", 1), event("visit.answered", 2 * QUARTER_S)):
+        for fact in take(correlate, told):
+            store.apply(fact)
+    by_arrival = scope_totals(store, SALES, by_arrival=True)
+    assert (by_arrival.offered, by_arrival.answered) == (counted, counted)
+
+
 def test_panes_are_ten_seconds_of_a_queue_and_a_minute_of_an_agent() -> None:
     store = aggregate(CALL[:6], live=True)
     queue, agent = store.scopes.queues[SALES], store.scopes.agents[AGENT]
