@@ -73,6 +73,14 @@ def test_the_longest_waits_survive_corrections() -> None:
     assert longest == [100 - LONGEST_KEPT]
 
 
+def test_a_wait_that_is_taken_back_is_not_among_the_longest_any_more() -> None:
+    totals, waits_ms = Totals(), range(1_000, 1_000 + LONGEST_KEPT)
+    for wait_ms in waits_ms:
+        totals.add_wait(sketch_bin(wait_ms), wait_ms, 1)
+    totals.add_wait(sketch_bin(waits_ms[0]), waits_ms[0], -1)
+    assert totals.longest_waits_ms == [*waits_ms[1:]]
+
+
 def test_a_count_that_comes_back_to_zero_is_gone() -> None:
     counts: dict[str, int] = {}
     bump(counts, "a", 1)
