@@ -159,7 +159,7 @@ class Comparison:
         """The present state, and since when; of what was not known yet nobody can say since when."""
         truth = self.truth.agents[agent.agent_id]
         state, reason, since_ms = truth.state_at(self.now_ms)
-        if state == "unknown" and since_ms in (None, truth.stretches[0].since_ms):
+        if state == "unknown" and (since_ms is None or since_ms == truth.stretches[0].since_ms):
             self._note(agent.scope, {"state": shown["state"]}, {"state": state})
             return
         expected = {"state": state, "state_reason": reason, "state_since": since_ms and format_moment(since_ms)}
