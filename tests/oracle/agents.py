@@ -150,6 +150,8 @@ class Agent:
 
     def spans(self, since_ms: int, until_ms: int) -> list[tuple[int, Stretch]]:
         """(milliseconds, stretch) of [since, until)."""
+        if not self.stretches:
+            return []
         ends = [*(stretch.since_ms for stretch in self.stretches[1:]), until_ms]
         cut = [
             (min(end, until_ms) - max(stretch.since_ms, since_ms), stretch)
