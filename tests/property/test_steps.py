@@ -9,7 +9,7 @@ from service.domain.agents import AgentRecord, AgentTimeline
 from service.domain.facts import LegMoved, Move
 from service.domain.steps import NOT_READY, UNKNOWN, Change, Shown
 
-MOVES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2), st.sampled_from((1, -1))), max_size=30)
+MOVES = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 2), st.sampled_from((1, -1))), max_size=30)
 
 
 class Kept:
@@ -40,7 +40,7 @@ def test_a_step_at_the_end_is_taken_as_any_other_step(moves: list[Move], at_once
     assert short.seen() == long.seen()
 
 
-@given(MOVES, st.integers(0, 40), st.integers(1, 20))
+@given(MOVES, st.integers(0, 10), st.integers(1, 5))
 def test_a_pause_that_is_taken_back_leaves_no_trace(moves: list[Move], after_ms: int, length_ms: int) -> None:
     kept = Kept()
     for at_ms, phase, sign in [(0, 0, 1), *moves]:
