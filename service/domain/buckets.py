@@ -211,15 +211,19 @@ class Buckets:
         """The scope's interval; None if it is no longer kept. A newer interval closes the one before it."""
         interval = scope.intervals.get(start_ms)
         if interval is None:
-            newest_ms = max(scope.intervals, default=start_ms)
+            newest_ms = scope.last_interval_ms
+            if newest_ms is None:
+                newest_ms = max(scope.intervals, default=start_ms)
             horizon_ms = self._horizon_ms(scope, self._intervals_kept_ms(scope))
             if self._live and start_ms < horizon_ms:
                 return None
             if start_ms > newest_ms:
                 self._close(scope, newest_ms)
-                if self._live:
+                if self._live and horizon_ms > scope.expired_ms:
                     self._expire(scope, keys.INTERVAL, horizon_ms)
+                    scope.expired_ms = horizon_ms
             interval = scope.intervals[start_ms] = Interval()
+            scope.last_interval_ms = max(newest_ms, start_ms)
             self._gone.discard((keys.INTERVAL, start_ms, scope.scope))
             if start_ms < newest_ms:
                 self._revise(scope, start_ms)
@@ -250,6 +254,8 @@ class Buckets:
         """Forget panes or intervals before `oldest`; they become tombstones in the next flush."""
         buckets: dict[int, Any] = scope.panes if kind == keys.PANE else scope.intervals
         dirty: dict[tuple[int, Scope], Any] = self._dirty_panes if kind == keys.PANE else self._dirty_intervals
+        if kind == keys.INTERVAL:
+            scope.last_interval_ms = None
         for bucket in [b for b in buckets if b < oldest]:
             scope.forget_found()
             del buckets[bucket]

@@ -120,10 +120,14 @@ class _Scope:
     """What queues and agents have in common.
 
     `calendar`, `found`, `span` and `warm` are AGGREGATE's: the site's calendar, and buckets at hand until the next
-    flush.
+    flush. So are `last_interval_ms`, where the newest of `intervals` begins (None: to be looked for), and `expired_ms`,
+    before which there are none.
     """
 
-    __slots__ = ("calendar", "found", "intervals", "key", "newest_ms", "panes", "scope", "span", "warm")
+    __slots__ = (
+        "calendar", "expired_ms", "found", "intervals", "key", "last_interval_ms", "newest_ms", "panes", "scope", "span",
+        "warm",
+    )  # fmt: skip
     pane_ms: ClassVar[int]
     is_agent: ClassVar[bool]
     calendar: Calendar
@@ -133,6 +137,8 @@ class _Scope:
         self.key = scope.encode()
         self.panes: dict[int, Totals] = {}
         self.intervals: dict[int, Interval] = {}
+        self.last_interval_ms: int | None = None
+        self.expired_ms = 0
         self.newest_ms = 0
         """The newest event time of a fact."""
         self.found: dict[int, Found] = {}
@@ -344,6 +350,7 @@ class Scopes:
             _put_time(holder, kind, int(bucket), value)
         else:
             _put(holder.panes if kind == PANE else holder.intervals, int(bucket), value, _TYPE[kind])
+            holder.last_interval_ms, holder.expired_ms = None, 0
             if isinstance(holder, AgentScope):  # an agent's newest time is not stored by itself
                 holder.see_bucket(int(bucket), kind == PANE)
         return scope
