@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.domain.agents import AgentRecord, AgentTimeline
@@ -31,6 +31,7 @@ class Kept:
 
 
 @given(MOVES, st.integers(1, 3))
+@example([(1, 0, 1), (5, 1, 1), (5, 1, -1)], 1)
 def test_a_step_at_the_end_is_taken_as_any_other_step(moves: list[Move], at_once: int) -> None:
     short, long = Kept(), Kept()
     for first in range(0, len(moves), at_once):
