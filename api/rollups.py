@@ -10,7 +10,7 @@ from service.domain.scopes import AgentScope, QueueScope
 from service.domain.service_level import closed
 from service.domain.totals import Totals
 from service.domain.view import FloorView
-from service.rollups import common_level
+from service.rollups import common_level, judged
 from service.window_cache import merged
 
 
@@ -35,9 +35,11 @@ def queues_view(
     def window_values(window: str) -> dict[str, Any]:
         parts = [view.queue_totals(queue, window) for queue in queues]
         left = sum(closed(part) for part, its in zip(parts, levels, strict=True) if its.abandonment)
+        timed = judged(parts, levels)
         reading = Reading(
-            merged(parts), level, over_threshold=now.over_threshold, closed_with_abandonment=left if mixed else None
-        )
+            merged(parts), level, over_threshold=now.over_threshold, closed_with_abandonment=left if mixed else None,
+            judged=None if timed is None else merged(timed),
+        )  # fmt: skip
         return read(WINDOW_KPIS["queue"], reading, fields)
 
     return {

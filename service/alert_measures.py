@@ -22,6 +22,7 @@ from service.domain.settings import ON_QUEUE, ServiceLevel
 from service.domain.totals import Totals
 from service.domain.view import ROLLING_MS, WINDOWS, FloorView, WaitingNow, state_of, sub_state_of
 from service.floor_state import FloorState
+from service.rollups import judged
 from service.window_cache import sums_of
 
 AGENT_STATES: Final = ("reserved", "on_contact", "acw", "not_ready", "ready")
@@ -108,15 +109,21 @@ class QueueValues:
             return NOTHING
         totals, over = self.totals(window), self.waiting.over
         left: int | None = None
+        timed = self._judged(window) if self._mixed and kpi.startswith("service_level") else None
         if self._mixed and kpi == "abandonment_ratio":
             able = [q for q in self.queues if self._floor.queue(q.queue_id).service_level.abandonment]
             left = round(sum(closed(self.view.queue_sums(queue, window)) for queue in able))
-        value = row.value(Reading(totals, self.level, over_threshold=over, closed_with_abandonment=left))
-        sample: int = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else round(closed(totals)) + over
+        value = row.value(Reading(totals, self.level, over_threshold=over, closed_with_abandonment=left, judged=timed))
+        sample: int = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else round(closed(timed or totals)) + over
         is_level = kpi.startswith("service_level")
         variant = self.level.variant if kpi == "service_level_ratio" else None
         needs = is_level or kpi in _SAMPLES or row.unit == "ratio"
         return Measured(value, sample if needs else None, variant, ratio=row.unit == "ratio")
+
+    def _judged(self, window: str) -> Totals | None:
+        levels = [self._floor.queue(queue.queue_id).level_at(self.view.now_ms) for queue in self.queues]
+        timed = judged([self.view.queue_sums(queue, window) for queue in self.queues], levels)
+        return None if timed is None else sums_of(timed)
 
     def _now(self, kpi: str) -> Measured:
         waiting, wait_ms = self.waiting, None

@@ -1,10 +1,14 @@
 """Who belongs to a roll-up, and which service level its queues share."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import ServiceLevel
 from service.floor_state import FloorState
+
+T = TypeVar("T")
 
 
 def member_queues(state: FloorState, kind: str, name: str) -> list[QueueScope]:
@@ -29,10 +33,17 @@ def common_level(levels: list[ServiceLevel], default: ServiceLevel) -> tuple[Ser
     """The service level that queues share, and whether they do not share one.
 
     Each visit was judged by its own queue's threshold, so counts add up whatever the thresholds; the variant of the
-    ratio is then the one they share, else the default's.
+    ratio is then the one they share, else the default's. Queues without a threshold have no say.
     """
     if all(level == levels[0] for level in levels):
         return levels[0], False
-    shared = [level for level in levels if all(level.variant == other.variant for other in levels)]
+    timed = [level for level in levels if level.threshold_ms is not None]
+    shared = [level for level in timed if all(level.variant == other.variant for other in timed)]
     level = shared[0] if shared else default
     return replace(level, abandonment=any(level.abandonment for level in levels)), True
+
+
+def judged(parts: Sequence[T], levels: Sequence[ServiceLevel]) -> list[T] | None:
+    """Of what each queue has, that of those with a threshold; None where there are none of the others, or only such."""
+    timed = [part for part, level in zip(parts, levels, strict=True) if level.threshold_ms is not None]
+    return timed if 0 < len(timed) < len(parts) else None

@@ -27,7 +27,8 @@ class Reading(msgspec.Struct):
 
     The fields after `totals` are None (or 0) where the bucket has no "now": closed intervals, and agents' share of a
     queue's state. `closed_with_abandonment` counts, of several queues together, the visits that left those in which
-    customers can abandon; None: they all can, or none.
+    customers can abandon; None: they all can, or none. `judged` has the totals of those that have a threshold, of which
+    a service level is made; None: they all have one, or none.
     """
 
     totals: Totals
@@ -41,6 +42,7 @@ class Reading(msgspec.Struct):
     login_seen: bool = True
     state_ms: int | None = None
     reason_kinds: Mapping[str, ReasonKind] = _NO_KINDS
+    judged: Totals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,16 @@ def _handle_quantile(percent: int, chinese: str) -> Kpi:
     )  # fmt: skip
 
 
+def _judged_level(r: Reading, variant: Variant | None = None) -> float | None:
+    return service_level(r.totals if r.judged is None else r.judged, r.over_threshold, r.level, variant)
+
+
 def _level(variant: Variant, chinese: str) -> Kpi:
     help_ = (VARIANTS[variant].__doc__ or "").strip()
     name = f"service_level_{variant}_ratio"
     return Kpi(
         name, chinese, "ratio", QUEUE, "higher", help_,
-        lambda r: service_level(r.totals, r.over_threshold, r.level, variant), False,
+        lambda r: _judged_level(r, variant), False,
     )  # fmt: skip
 
 
@@ -276,7 +282,7 @@ KPIS: Final[tuple[Kpi, ...]] = (
         lambda r: _seconds(r.state_ms)),
     Kpi("service_level_ratio", "服务水平", "ratio", QUEUE, "higher",
         "Service level by the queue's own variant and threshold.",
-        lambda r: service_level(r.totals, r.over_threshold, r.level)),
+        _judged_level),
     _level("answered_only", "服务水平(仅接听)"),
     _level("abandon_negative", "服务水平(放弃计负)"),
     _level("abandon_ignored", "服务水平(忽略放弃)"),

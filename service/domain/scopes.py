@@ -125,8 +125,8 @@ class _Scope:
     """
 
     __slots__ = (
-        "calendar", "expired_ms", "found", "intervals", "key", "last_interval_ms", "newest_ms", "panes", "scope", "span",
-        "warm",
+        "calendar", "expired_ms", "found", "intervals", "key", "last_interval_ms", "newest_ms", "panes", "scope",
+        "span", "warm",
     )  # fmt: skip
     pane_ms: ClassVar[int]
     is_agent: ClassVar[bool]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.alert_floor import LiveFloor
 from service.domain.settings import Agent, Floor, Queue, ServiceLevel, Site
 from service.domain.view import WINDOWS
 from tests.unit.api.floors import Centre, get
@@ -84,3 +85,26 @@ async def test_somebody_who_waits_too_long_counts_once_in_a_roll_up(centre: Cent
     group = (await get(centre.app(), "/v1/scopes/group/front")).json()
     assert (group["now"]["waiting_over_threshold"], group["now"]["oldest_wait_seconds"]) == (1, 20.001)
     assert {group["windows"][window]["service_level_ratio"] for window in WINDOWS} == {SMALL / (BIG + SMALL + 1)}
+
+
+@pytest.mark.parametrize("silent", ["aside", "zero"])
+async def test_a_queue_without_a_threshold_has_no_say_in_a_service_level(silent: str) -> None:
+    level = ServiceLevel(20_000, variant="abandon_negative")
+    queues = {
+        "big": Queue("big", "big", "berlin", "chat", "front", level, True),
+        silent: Queue(silent, silent, "berlin", "chat", "front", ServiceLevel(None), True),
+    }
+    made = Centre(Floor(sites={"berlin": Site("berlin", "Europe/Berlin")}, queues=queues))
+    made.now_ms += 800_000
+    for number, wait_ms in enumerate((2_000, 2_000, 2_000, 30_000)):
+        made.call(f"b{number}", "big", wait_ms=wait_ms, agent="busy", ago_ms=190_000)
+        made.call(f"s{number}", silent, wait_ms=wait_ms, agent="idle", ago_ms=190_000)
+    made.flush()
+    body = (await get(made.app(), "/v1/scopes/group/front")).json()
+    day = body["windows"]["day"]
+    assert (day["answered"], day["service_level_ratio"]) == (8, 0.75)
+    assert day["service_level_answered_only_ratio"] == 0.75
+    found = LiveFloor(made.state, {}, {})
+    found.begin()
+    told = found.values("group:front").measure("service_level_ratio", "15m")
+    assert (told.value, told.sample) == (0.75, 4)
