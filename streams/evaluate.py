@@ -67,7 +67,7 @@ class Evaluate:
         self._make_outlet = make_outlet
         self._office: Office | None = None
         self._tail: asyncio.Task[None] | None = None
-        self._judged_s = 0.0
+        self._began_s = 0.0
         self._faults = 0
         app.on_partitions_assigned.connect(cast(Any, self._assigned))
         app.on_before_shutdown.connect(cast(Any, self._shut_down))
@@ -77,8 +77,9 @@ class Evaluate:
         """Evaluate at every tick until cancelled."""
         async for event in batches(stream):
             acknowledged = _acknowledged(batch_of(event))
-            # by this process's own time, since a sender's clock may be wrong; every worker sends ticks
-            if acknowledged or time.monotonic() - self._judged_s >= TICK_SECONDS / 2:
+            # by this process's own time, since a sender's clock may be wrong; every worker sends ticks. From beginning
+            # to beginning: else a turn that takes half a second would have the next tick passed over
+            if acknowledged or time.monotonic() - self._began_s >= TICK_SECONDS / 2:
                 await self._turn(acknowledged)
             event.message.ack(self._app.consumer)
 
@@ -93,8 +94,9 @@ class Evaluate:
                 return  # whoever has the partition now reads them again
 
     async def _judged(self, office: Office, acknowledged: Sequence[AlertAcknowledged]) -> bool:
+        began_s = time.monotonic()
         if await office.turn(acknowledged):
-            self._judged_s = time.monotonic()
+            self._began_s = began_s
             self._telemetry.evaluated(office.seconds)
             return True
         if office.faults > self._faults:
