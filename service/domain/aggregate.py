@@ -49,6 +49,11 @@ STATE_FIELDS: Final = {STATES[code]: name for code, name in enumerate(FIELD_OF_C
 """Agent state -> the field of Totals that sums its time; offline and unknown are not summed."""
 
 
+LONGEST_STATE_MS: Final = 100 * 86_400_000
+"""A state that lasted longer counts for its last days only: one end of it has a wrong clock, or nobody ever told of the
+other. Decades of it would be a million intervals.
+"""
+
 KEYS_CHECKED_EVERY: Final = 8
 """After so many facts it is looked how much there is to write: one fact may touch many intervals."""
 
@@ -437,7 +442,8 @@ class AggregateStore(SettledFeed):
         start_ms, end_ms, interval = agent.span
         if since_ms < start_ms or until_ms > end_ms:
             if name is not None or logged_in:
-                self._spread(agent, max(since_ms, self._from_ms), min(until_ms, self._to_ms), what, sign)
+                first_ms = max(since_ms, until_ms - LONGEST_STATE_MS, self._from_ms)
+                self._spread(agent, first_ms, min(until_ms, self._to_ms), what, sign)
             return
         totals, duration_ms = interval.common, sign * (until_ms - since_ms)
         if name is not None:
