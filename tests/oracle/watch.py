@@ -44,18 +44,26 @@ PHASES = {"leg.missed": "reserved", "leg.ended": "on_contact", "leg.wrapup_ended
 
 
 def is_due(life: Life, at_ms: int, closure: Event, watch: Watch) -> bool:
-    """Whether a closure for a limit closes what has been open up to its moment for as long as that. A call whose answer
-    nobody told began with its offer, and if nobody told that either, it cannot be said when.
+    """Whether a closure for a limit closes what was open up to its moment for so long; what came meanwhile may have
+    closed it later. A call whose answer nobody told began with its offer, and if nobody told that either, it cannot be
+    said when.
     """
     limit_ms = getattr(watch, closure["synthetic_reason"] + "_ms")
     if closure["type"] == "visit.cancelled":
         mine = [stay for stay in life.stays if stay.visit_id == closure["visit_id"]]
-        return any(stay.outcome is None and stay.arrival_ms + limit_ms == at_ms for stay in mine)
+        return any(
+            (stay.outcome is None or stay.end_ms >= at_ms) and stay.arrival_ms + limit_ms == at_ms for stay in mine
+        )
     of_agent = [stint for stint in life.stints if stint.agent_id == closure.get("agent_id")]
     meant = [stint for stint in of_agent if stint.name == closure["leg_id"]] or of_agent
     phase, since = PHASES[closure["type"]], at_ms - limit_ms
     begun = {(phase, since), ("reserved", since)} if phase == "on_contact" else {(phase, since)}
-    return any(still(s) in begun or (not s.phases and not s.missed) for s in meant)
+    return any(begun & open_at(s, at_ms) or (not s.phases and not s.missed) for s in meant)
+
+
+def open_at(stint: Stint, at_ms: int) -> set[tuple[str, int]]:
+    """(state, since when) of what was open up to the moment."""
+    return {(state, since) for state, since, until in stint.phases if until is None or until >= at_ms}
 
 
 def still(stint: Stint) -> tuple[str, int] | None:

@@ -55,12 +55,14 @@ def found_wrong(line: Line, house: House, later_ms: int) -> dict[str, Any]:
 
 def watched_wrong(line: Line, house: House) -> list[str]:
     """What the watchdog should have closed, and how often it closed what it should not have. That an agent moved on may
-    be forgotten in a crash.
+    be forgotten in a crash. A contact of which something was closed is looked at again minutes after that was read,
+    which may be yet to come.
     """
     if house.watch is None:
         return []
     truth, now_ms = Truth(line.log, house), line.clock_ms()
-    left = overdue(truth.lives, house.watch, now_ms) + ([] if line.crashed else left_behind(truth.lives, now_ms))
+    untouched = [life for known, life in zip(truth.intake.lives, truth.lives, strict=True) if not known.closures]
+    left = overdue(untouched, house.watch, now_ms) + ([] if line.crashed else left_behind(truth.lives, now_ms))
     return left + ["not due"] * truth.intake.counts["not due"]
 
 
