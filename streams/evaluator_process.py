@@ -38,7 +38,6 @@ All that it has done is in Kafka.
 """
 
 ANSWER_SECONDS: Final = 2.0
-
 log = logging.getLogger(__name__)
 
 
