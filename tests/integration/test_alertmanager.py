@@ -205,6 +205,7 @@ async def test_nothing_is_lost_and_nothing_repeated_while_alertmanager_is_away(
     async with telling(alertmanager) as notifier:
         notifier.offer([before, short])
         await people.until(says(people, "before queue:sales firing", "short queue:short firing"), "both")
+        await alertmanager.written_down(2)
         await alertmanager.stop()
         notifier.offer([now_firing("meanwhile", scope="queue:other"), now_resolved(short)])
         await alertmanager.start()

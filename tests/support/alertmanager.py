@@ -18,6 +18,7 @@ from service.processes import Child
 
 CONFIG = Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
 SERVER, TOOL = "prometheus-alertmanager", "amtool"
+_ARRIVED, _LOOKS = "alertmanager_notification_latency_seconds_count", "alertmanager_nflog_queries_total"
 _SHORT = {"group_wait": "200ms", "group_interval": "500ms"}
 
 
@@ -84,6 +85,29 @@ class AlertmanagerProcess:
         while not condition(alerts := await self.alerts()):
             assert time.monotonic() < deadline, f"{what}: {alerts}\n{self._log()}"
             await asyncio.sleep(0.05)
+
+    async def written_down(self, notices: int) -> None:
+        """Wait until it has noted for itself that so many notices since its start arrived.
+
+        Whoever it tells knows earlier than it does that they were told: stopped in between, it would tell them again.
+        A group is looked at again only after what was noted of it, and each look asks the log of notices once.
+        """
+        arrived = f'{_ARRIVED}{{integration="webhook"}}'
+        numbers = await self._until_counted(lambda now: now[arrived] >= notices)
+        looks = numbers[_LOOKS] + 2 * notices
+        await self._until_counted(lambda now: now[_LOOKS] >= looks)
+
+    async def _until_counted(self, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+        deadline = time.monotonic() + 20
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            while True:
+                lines = (await client.get("/metrics")).raise_for_status().text.splitlines()
+                parts = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+                numbers = {name: float(value) for name, _, value in parts}
+                if condition(numbers):
+                    return numbers
+                assert time.monotonic() < deadline, self._log()
+                await asyncio.sleep(0.05)
 
     async def tool(self, *arguments: str) -> str:
         """What amtool says."""
