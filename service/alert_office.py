@@ -79,16 +79,16 @@ class Office:
 
     async def turn(self, acknowledgements: Sequence[AlertAcknowledged]) -> bool:
         """One tick: judge, write, tell. False if nothing could be judged: acknowledgements are to be brought again."""
-        if not await self._looks():
+        arrears = self.ready and self._works_off_arrears()
+        if not arrears and not await self._looks():
             return False
         evaluator, floor = self._evaluator, self._floor
         if self._configs.follow(self.state) and evaluator is not None:
             floor = self._reconfigure(evaluator)
         if evaluator is None or floor is None or self._generation != self.state.generation:
             evaluator, floor = await self._take_office()
-        now_ms = floor.begin()
         try:
-            changes = {} if self._works_off_arrears() else dict(await self._judge(evaluator, floor, now_ms))
+            changes = {} if arrears else dict(await self._judge(evaluator, floor, floor.begin()))
         except Exception:  # a fault of ours in judging: counting goes on, and the next tick begins from what is written
             log.exception("judging the alert rules failed")
             self.faults += 1
@@ -168,7 +168,11 @@ class Office:
         return LiveFloor(self.state, config.business_hours(), self._config.site_of_source(), self._floor)
 
     def _works_off_arrears(self) -> bool:
-        """Whether what arrives arrived in Kafka long ago, and much of it since the last look."""
+        """Whether what arrives arrived in Kafka long ago, and much of it since the last look.
+
+        All but its sources stays as it was read: of a key that is written again and again only the last value counts.
+        """
+        self.state.settle_sources()
         now_s, received_ms = time.monotonic(), self.state.newest_received_ms
         before, self._received = self._received, (now_s, received_ms)
         if before is None or not before[1]:

@@ -17,7 +17,7 @@ from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
 from service.domain.settings import Floor, ServiceLevel
 from service.domain.state_feed import MARK_KEY
-from service.domain.state_keys import SCHEMA, other_schema
+from service.domain.state_keys import SCHEMA, SOURCE, other_schema
 from service.domain.totals import Totals
 from service.domain.view import (
     ROLLING_MS,
@@ -35,6 +35,7 @@ from service.window_cache import IntervalTotals, PaneTotals, merged, sums_of
 
 Record = tuple[bytes, bytes | None]
 DEFAULT_HISTORY_DAYS: Final = 35
+_SOURCES: Final = f"{SOURCE}|".encode()
 _NOTHING: Final = Totals()
 log = logging.getLogger(__name__)
 
@@ -142,6 +143,12 @@ class FloorState:
         if not self._by_settle:
             self._backlog = None
         return True
+
+    def settle_sources(self) -> None:
+        """Decode of what was put aside how far each source has come."""
+        backlog = self._backlog or {}
+        for key in [key for key in backlog if key.startswith(_SOURCES)]:
+            self._put(key, backlog.pop(key))
 
     def reset(self) -> None:
         """Forget everything: the feed will be read from its start again."""

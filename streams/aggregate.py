@@ -13,9 +13,9 @@ from faust.types import TP, StreamT
 from service.domain.aggregate import AggregateStore
 from service.domain.errors import FactFailed
 from service.domain.facts import FactBatch, decode_batch, encode_batch, following_offset, following_partition
+from service.fetches import RawRecord
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
-from streams.fetches import RawRecord
 from streams.poison import Poisoned, Quarantine
 from streams.producer import BatchProducer
 from streams.router import FACTS, FactRouter

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
+from service.fetches import Batch, take_batches
 from streams.batch_app import FloorwalkerApp
-from streams.fetches import take_batches
 from streams.producer import Record
 
 STALLED_S = 30.0
@@ -33,7 +33,7 @@ async def read_changelog(app: FloorwalkerApp, tp: TP, end: int, load: Callable[[
         reached, deadline = 0, time.monotonic() + STALLED_S
         while reached < end:
             with consumer._fetcher._subscriptions.fetch_context():
-                taken = await take_batches(
+                taken: dict[TP, Batch] = await take_batches(
                     consumer._fetcher, lambda tp: True, wait=1.0, max_records=_TAKEN_AT_ONCE, check_crcs=True
                 )
             for batch in taken.values():

@@ -12,8 +12,8 @@ from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from service.fetches import Batch, take_batches
 from streams.batch_app import FloorwalkerApp
-from streams.fetches import Batch, take_batches
 from streams.in_step import HOLD_S, InStep
 
 HIGHWATER_POLL_S = 0.02
@@ -121,7 +121,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.in_step.full(consumer.assignment() - active_partitions, time.monotonic())
         with fetcher._subscriptions.fetch_context():
             # decided per partition at the moment of taking: a rebalance may begin during the wait
-            taken = await take_batches(
+            taken: dict[TP, Batch] = await take_batches(
                 fetcher,
                 lambda tp: (
                     tp in active_partitions

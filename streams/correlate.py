@@ -13,9 +13,9 @@ from service.domain.codec import encode_event, record_key
 from service.domain.correlate import CorrelateStore
 from service.domain.customer_keys import CustomerKeys
 from service.domain.errors import InvalidEvent
+from service.fetches import RawRecord
 from streams.batch_app import FloorwalkerApp
 from streams.contiguity import Contiguity
-from streams.fetches import RawRecord
 from streams.misrouted import COPIED_FROM, EVENTS, Misrouted
 from streams.poison import Poisoned, Quarantine
 from streams.router import FactRouter, Unencodable

@@ -9,8 +9,8 @@ from typing import Any
 from faust.types import TP
 
 from service.domain.errors import InvalidEvent
+from service.fetches import RawRecord
 from service.sealing import Sealer
-from streams.fetches import RawRecord
 from streams.producer import BatchProducer, Headers
 
 DEAD_LETTERS = "cti.dead-letter"

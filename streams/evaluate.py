@@ -25,13 +25,13 @@ from service.config_feed import ConfigFeed
 from service.domain.business_events import AlertAcknowledged
 from service.domain.codec import decode_event
 from service.domain.errors import InvalidEvent
+from service.fetches import RawRecord
 from service.floor_state import FloorState, Record
 from service.notify.receivers import build_receivers
 from service.settings import ProcessSettings
 from service.state_tail import StateTail
 from streams.batch_app import FloorwalkerApp
 from streams.crash import crash_on_error
-from streams.fetches import RawRecord
 from streams.notify import Teller
 from streams.settings import app_of
 from streams.shutdown import run_app

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from faust.types import TP
 
-from streams.fetches import Batch
+from service.fetches import Batch
 from streams.misrouted import EVENTS
 
 HOLD_S = 0.25

@@ -13,7 +13,7 @@ from typing import Any
 
 from service.domain.codec import decode_event, encode_event, record_key
 from service.domain.customer_keys import DROPPED, CustomerKeys, protect
-from streams.fetches import Batch, RawRecord
+from service.fetches import Batch, RawRecord
 from streams.kafka_hash import partitions_of
 from streams.producer import BatchProducer
 

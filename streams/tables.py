@@ -10,10 +10,10 @@ from faust.tables.manager import TableManager
 from faust.tables.table import Table
 from faust.types import TP, EventT
 
+from service.fetches import Batch
 from streams import changelog
 from streams.batch_app import FloorwalkerApp
 from streams.crash import crash_on_error, end_process
-from streams.fetches import Batch
 from streams.transport import batch_of, consumer_of
 from streams.writer import Store, Writer
 

@@ -17,9 +17,9 @@ from faust.types import TP, ConsumerMessage, EventT, Message, StreamT
 from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
+from service.fetches import Batch
 from streams.batch_app import FloorwalkerApp
 from streams.consumer_thread import ConsumerThread, Delivered, RebalanceListener
-from streams.fetches import Batch
 
 SCHEME = "floorwalker"
 

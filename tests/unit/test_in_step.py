@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from faust.types import TP
 
-from streams.fetches import Batch
+from service.fetches import Batch
 from streams.in_step import HOLD_S, InStep
 
 MONDAY, TUESDAY = (TP("cti.events", partition) for partition in range(2))

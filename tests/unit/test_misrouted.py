@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.customer_keys import CustomerKey, CustomerKeys
-from streams.fetches import Batch
+from service.fetches import Batch
 from streams.kafka_hash import murmur2, partitions_of
 from streams.misrouted import MOVED_FROM, Misrouted
 from streams.producer import BatchProducer

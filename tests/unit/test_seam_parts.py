@@ -21,9 +21,9 @@ from faust.types import TP
 from service.domain.aggregate import AggregateStore
 from service.domain.facts import FactBatch, encode_batch
 from service.domain.settings import Floor
+from service.fetches import Batch, take_batches
 from streams.aggregate import Aggregate
 from streams.contiguity import Contiguity
-from streams.fetches import Batch, take_batches
 from streams.writer import Writer
 
 SOURCE = TopicPartition("events", 0)

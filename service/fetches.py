@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
-from faust.types import TP
+
+TP = TypeVar("TP", bound=NamedTuple)
+"""(topic, partition), as aiokafka or Faust names it."""
 
 
 class RawRecord(Protocol):
