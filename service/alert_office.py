@@ -20,7 +20,7 @@ from service.domain.evaluator import Change, Evaluator
 from service.floor_state import FloorState, Record
 
 CATCHING_UP: Final = 3.0
-"""From how many times the wall clock's pace on arrivals are an arrear that is worked off: nothing is judged then, since
+"""From how many times the clock's pace on what is read are arrears that are worked off: nothing is judged then, since
 customers of long ago seem to wait.
 """
 
@@ -65,7 +65,7 @@ class Office:
         self._evaluator: Evaluator | None = None
         self._generation = -1
         self._telling = self._left = False
-        self._received: tuple[float, int] | None = None
+        self._reached: tuple[float, tuple[int, int]] = (0.0, (0, 0))
         self.seconds = 0.0
         """How long the last judging took."""
         self.faults = 0
@@ -168,15 +168,17 @@ class Office:
         return LiveFloor(self.state, config.business_hours(), self._config.site_of_source(), self._floor)
 
     def _works_off_arrears(self) -> bool:
-        """Whether what arrives arrived in Kafka long ago, and much of it since the last look.
+        """Whether what is read happened, or arrived in Kafka, long ago, and much of it since the last look.
 
         All but its sources stays as it was read: of a key that is written again and again only the last value counts.
         """
-        self.state.settle_sources()
-        now_s, received_ms = time.monotonic(), self.state.newest_received_ms
-        before, self._received = self._received, (now_s, received_ms)
-        if before is None or not before[1]:
-            return False
+        state = self.state
+        state.settle_sources()
+        now_s, reached = time.monotonic(), (state.newest_received_ms, state.newest_event_ms)
+        before, self._reached = self._reached, (now_s, reached)
         passed_ms = (now_s - before[0]) * 1000
-        late_ms = self.state.wall_ms() - received_ms
-        return late_ms > _SLACK_MS and received_ms - before[1] > CATCHING_UP * passed_ms + _SLACK_MS
+        late_ms = (state.wall_ms() - reached[0], state.now_ms - reached[1])
+        return any(
+            was and late > _SLACK_MS and at - was > CATCHING_UP * passed_ms + _SLACK_MS
+            for was, at, late in zip(before[1], reached, late_ms, strict=True)
+        )
