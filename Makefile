@@ -14,7 +14,7 @@ WAITING := $(wildcard tests/integration)
 SERIAL := $(wildcard tests/kafka tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures january-alerts scrape-figures load fuzz dashboards screenshots topology kafka-jars lock clean
+.PHONY: help install demo test test-quick test-long crash lint bench mutation alert-figures january-alerts scrape-figures load fuzz dashboards grafana-schema screenshots topology kafka-jars lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ scrape-figures: $(VENV)/.installed-dev ## Measure /metrics of 5,000 queues and 1
 
 dashboards: $(VENV)/.installed-dev ## Write the Grafana dashboards from the KPI registry
 	$(BIN)/python -m grafana.build
+
+grafana-schema: $(VENV)/.installed-dev ## Make the schema that the dashboards are tested by from Grafana's types (needs npm)
+	$(BIN)/python -m tests.grafana.make_schema
 
 screenshots: $(VENV)/.installed-dev ## Take the pictures of the README from a running demo (needs Chromium)
 	$(BIN)/python -m tests.browser.screenshots

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -47,7 +47,14 @@ def rendered(board: Board, language: Language) -> str:
             made = made.with_row(dashboard.Row(title.of(language)))
         for panel in panels:
             made = made.with_panel(built(panel, language))
-    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(made.build()) + "\n"
+    return as_text(made.build())
+
+
+def as_text(board: Any) -> str:
+    """A dashboard of the SDK, as in a file: without what the SDK gives every variable and only an interval may have."""
+    for variable in board.templating.list_val:
+        variable.auto = variable.auto_min = variable.auto_count = None
+    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(board) + "\n"
 
 
 def _variable(name: str, language: Language) -> dashboard.QueryVariable:

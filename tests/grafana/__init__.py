@@ -1,0 +1,1 @@
+"""The dashboards, by the schema that Grafana publishes as TypeScript types."""
