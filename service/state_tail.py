@@ -14,6 +14,9 @@ from service.floor_state import Record
 from service.topics import TOMBSTONES_KEPT_MS
 
 FETCH_MAX_WAIT_MS: Final = 20
+GATHERED_BYTES: Final = 1 << 20
+"""What ends the gathering of records for a reader who looks seldom."""
+
 SLICE: Final = 400
 """Records applied before other work gets its turn: about two milliseconds."""
 
@@ -51,7 +54,8 @@ class StateTail:
     """Tails topics into a reader for as long as `run` runs; whatever goes wrong is said in the reader's feed status.
 
     `apply` maps each topic to what takes its records, in the order of a partition. `client` is further settings of
-    aiokafka (SASL, TLS). `wall_ms` is the clock that silence is measured with.
+    aiokafka (SASL, TLS). `wall_ms` is the clock that silence is measured with. `gather_ms`: how long the broker may let
+    records gather, for a reader who looks seldom.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class StateTail:
         *,
         client: Mapping[str, Any] | None = None,
         tombstones_kept_ms: int = TOMBSTONES_KEPT_MS,
+        gather_ms: int = 0,
     ) -> None:
         self._bootstrap = bootstrap
         self._apply = apply
@@ -70,6 +75,8 @@ class StateTail:
         self._wall_ms = wall_ms
         self._client = dict(client or {})
         self._kept_ms = tombstones_kept_ms
+        self._wait_ms = gather_ms or FETCH_MAX_WAIT_MS
+        self._least_bytes = GATHERED_BYTES if gather_ms else 1
         self._next: dict[TopicPartition, int] = {}
         self._whole_ms: dict[TopicPartition, int] = {}
         self._short_since_ms: int | None = None
@@ -101,8 +108,8 @@ class StateTail:
             names = " and ".join(missing)
             raise TopicsMissing(f"{self._bootstrap} lacks {names}: run `floorwalker topics create` first")
         consumer = AIOKafkaConsumer(
-            *self._apply, **self._options(), auto_offset_reset="earliest", fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
-            enable_auto_commit=False, request_timeout_ms=10_000,
+            *self._apply, **self._options(), auto_offset_reset="earliest", fetch_max_wait_ms=self._wait_ms,
+            fetch_min_bytes=self._least_bytes, enable_auto_commit=False, request_timeout_ms=10_000,
         )  # fmt: skip
         try:
             await consumer.start()
@@ -134,7 +141,7 @@ class StateTail:
     async def _follow(self, consumer: Any) -> None:
         self._began_ms, self._taken = self._wall_ms(), 0
         while True:
-            for partition, batch in (await _batches(consumer)).items():
+            for partition, batch in (await _batches(consumer, self._wait_ms)).items():
                 await self._take(partition, batch)
             await self._pass_over_gaps(consumer)
             self._look_back(consumer)
@@ -215,13 +222,13 @@ class StateTail:
         feed.problem = silence if silent_ms > SILENT_MS else None
 
 
-async def _batches(consumer: Any) -> dict[TopicPartition, Batch]:
+async def _batches(consumer: Any, wait_ms: int) -> dict[TopicPartition, Batch]:
     """What has arrived, record batch by record batch: `getmany` makes an object of every record, which costs more than
     putting it where it belongs.
     """
     with consumer._fetcher._subscriptions.fetch_context():
         return await take_batches(
-            consumer._fetcher, lambda partition: True, wait=FETCH_MAX_WAIT_MS / 1000, max_records=_MAX_RECORDS,
+            consumer._fetcher, lambda partition: True, wait=wait_ms / 1000, max_records=_MAX_RECORDS,
             check_crcs=True,
         )  # fmt: skip
 

@@ -41,6 +41,9 @@ from streams.transport import batch_of, batches
 
 ALERTS, STATE, INTERVALS = "cti.alerts", "cti.state", "cti.intervals"
 TICK_SECONDS: Final = 1.0
+GATHER_MS: Final = 100
+"""How long the broker may gather what the evaluator reads: it looks once a tick, and each answer has its price."""
+
 TICK: Final = b"tick"
 GROUP_SUFFIX: Final = "-alerts"
 """Of the group of all processes that evaluate, behind that of the workers."""
@@ -133,7 +136,7 @@ class Evaluate:
         apply |= outlet.topics if outlet is not None else {}
         connection = self._app.batch_producer.connection
         client = {name: value for name, value in connection.items() if name not in ("bootstrap_servers", "client_id")}
-        tail = StateTail(settings.bootstrap, apply, state, state.wall_ms, client=client)
+        tail = StateTail(settings.bootstrap, apply, state, state.wall_ms, client=client, gather_ms=GATHER_MS)
         self._tail = asyncio.create_task(crash_on_error(tail.run)(), name="the evaluator's tail")
         log.info("this process evaluates the alert rules")
 

@@ -222,13 +222,13 @@ class Steps:
 
     def times(self, since_ms: int, until_ms: int) -> dict[tuple[str, str | None, bool], int]:
         """How long the agent did what in [since_ms, until_ms), in the words of `what`: the sums of `segments`."""
-        starts, found = self.starts, dict[What, int]()
-        index = max(0, bisect_right(starts, since_ms) - 1)
-        end = bisect_left(starts, until_ms, lo=index)
-        for place in range(index, end):
-            what = self.whats[place]
-            next_ms = starts[place + 1] if place + 1 < end else until_ms
-            found[what] = found.get(what, 0) + next_ms - max(starts[place], since_ms)
+        index = max(0, bisect_right(self.starts, since_ms) - 1)
+        end = bisect_left(self.starts, until_ms, lo=index)
+        begins, found = self.starts[index:end], dict[What, int]()
+        if begins:
+            begins[0] = max(begins[0], since_ms)
+        for what, begin_ms, end_ms in zip(self.whats[index:end], begins, [*begins[1:], until_ms], strict=False):
+            found[what] = found.get(what, 0) + end_ms - begin_ms
         sums: dict[tuple[str, str | None, bool], int] = {}
         for what, time_ms in found.items():
             bump(sums, said(what), time_ms)
