@@ -33,6 +33,8 @@ NAMES: Final[dict[Kind, tuple[str, ...]]] = {
 }
 """What may be asked for by `fields`."""
 
+_LEVEL: Final = next(kpi for kpi in KPIS_OF["queue"] if kpi.name == "service_level_ratio")
+
 
 def read(kpis: Iterable[Kpi], reading: Reading, fields: Fields = None) -> Values:
     """The KPIs' values by name."""
@@ -155,14 +157,14 @@ class Views:
         level = self.state.floor.queue(queue.queue_id).level_at(view.now_ms)
         staff = self.state.staff.of_queue(queue.queue_id)
         now = view.queue_now([queue], staff, level)
-        values = self._window(view, queue, "15m", level, now.over_threshold, None)
+        lately = Reading(view.queue_sums(queue, "15m"), level, over_threshold=now.over_threshold)
         return {
             "id": queue.queue_id,
             "waiting": now.waiting,
             "oldest_wait_seconds": _seconds(now.oldest_wait_ms),
             "agents_available": can_take(staff),
             "expected_wait_seconds": _seconds(now.expected_wait_ms),
-            "service_level_ratio": values["service_level_ratio"],
+            "service_level_ratio": _LEVEL.value(lately),
         }
 
     def agent(

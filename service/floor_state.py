@@ -303,8 +303,8 @@ class _CachedView(FloorView):
     def queue_now(self, queues: list[QueueScope], staff: Staff | None, level: ServiceLevel) -> Reading:
         """What is true of one or several queues now."""
         waiting = WaitingNow(self._floor, queues, self.now_ms)
-        hours = [self.queue_totals(queue, "60m") for queue in queues]
-        last_hour = hours[0] if len(hours) == 1 else merged(hours)
+        hours = [self.queue_sums(queue, "60m") for queue in queues]
+        last_hour = hours[0] if len(hours) == 1 else sums_of(hours)
         wait_ms = expected_wait_ms(waiting.oldest_ms, staff, last_hour)
         return Reading(_NOTHING, level, waiting.count, waiting.over, waiting.oldest_ms, staff, wait_ms)
 
