@@ -17,8 +17,8 @@ FETCH_MAX_WAIT_MS: Final = 20
 GATHERED_BYTES: Final = 1 << 20
 """What ends the gathering of records for a reader who looks seldom."""
 
-SLICE: Final = 400
-"""Records applied before other work gets its turn: about two milliseconds."""
+SLICE: Final = 100
+"""Records applied before other work gets its turn: about a millisecond."""
 
 SILENT_MS: Final = 5_000
 """A broker that answered no fetch for this long is reported; so is a partition that ends before our position."""

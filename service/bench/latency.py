@@ -103,7 +103,7 @@ async def measure_latency(
 
     Raises FailedError when probes stay invisible.
     """
-    due = _timed(mix)
+    due = timed(mix)
     start = due[0][0] / 1000
     probes = make_probes(run, mix.partitions)
     looker = Looker(port, probes, start + warm_up_seconds)
@@ -124,7 +124,7 @@ def starting_soon(mix_events: int, now_ms: int) -> int:
     return now_ms + _LEAD_MS + int(mix_events * _PREPARE_MS_PER_EVENT)
 
 
-def _timed(mix: Mix) -> list[tuple[int, Record]]:
+def timed(mix: Mix) -> list[tuple[int, Record]]:
     """Each record with its event time."""
     return [(int(r[2].split(_MARK, 1)[1].split(b",", 1)[0]), r) for r in mix.records()]
 

@@ -77,7 +77,7 @@ class Sender:
     async def __aexit__(self, *error: object) -> None:
         await self._producer.stop()
 
-    async def add(self, partition: int, key: bytes, value: bytes) -> None:
+    async def add(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Put a record into its partition's open batch, which is sent when it is full."""
         batch = self._open.get(partition)
         if batch is None:

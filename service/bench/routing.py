@@ -2,7 +2,8 @@
 `python -m service.bench.routing [QUEUES EVENTS_PER_SECOND REQUESTS_PER_SECOND SECONDS]`.
 
 Worker, API, a load of the five-event mix and who asks share this machine. Asked in turn: ten queues, and one. Without
-events first, which tells what the query itself takes.
+events first, which tells what the query itself takes; at last with a state feed made beforehand and without a worker,
+which tells what an API does that has a core for itself.
 """
 
 import asyncio
@@ -10,16 +11,20 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from service.ask import Asker, quantile
+from service.bench.feed import FLUSH_MS, flushes, send_paced
 from service.bench.latency import measure_latency, starting_soon
 from service.bench.load import Mix
 from service.bench.open_loop import Asked
 from service.bench.place import EMBEDDED, Place, prepared
+from service.config import load_config
 from service.console import print_line
 from service.embedded import free_port
 from service.processes import Child, Processes
@@ -28,25 +33,28 @@ AGENTS: Final = 1_000
 PARTITIONS: Final = 4
 WARM_UP_SECONDS: Final = 4.0
 _START_MS: Final = 60_000
+_MAKE_MS_PER_EVENT: Final = 0.2
+T = TypeVar("T")
 
 
 class _Run:
-    def __init__(self, place: Place, processes: Processes, folder: Path, queues: int) -> None:
+    def __init__(self, place: Place, processes: Processes, folder: Path, queues: int, *, worker: bool = True) -> None:
         self._place, self._processes, self._folder, self._queues = place, processes, folder, queues
         self._port = free_port()
-        config = folder / "floor.yaml"
+        config = self._config = folder / "floor.yaml"
         names = "\n".join(f"  q{number:02d}: {{channel: voice}}" for number in range(1, queues + 1))
         config.write_text(f"queues:\n{names}\n", "utf-8")
         common = ("--config", str(config), "--log-level", "warning")
         self._children = {
-            "worker": processes.start(
-                "worker", "worker", *place.worker_arguments, "--data-dir", str(folder / "worker"), *common
-            ),
             "api": processes.start(
                 "api", "api", "--bootstrap", place.bootstrap, "--port", str(self._port), "--data-dir",
                 str(folder / "api"), *common,
             ),
         }  # fmt: skip
+        if worker:
+            self._children["worker"] = processes.start(
+                "worker", "worker", *place.worker_arguments, "--data-dir", str(folder / "worker"), *common
+            )
         with Asker(self._port) as asker:
             processes.wait_until(lambda: asker.json("/readyz") is not None, _START_MS, "the API's start")
 
@@ -69,28 +77,49 @@ class _Run:
 
     def under_load(self, events_per_second: int, per_second: float, seconds: float) -> None:
         """Ask while events flow, from WARM_UP_SECONDS on."""
-        lasts = seconds + WARM_UP_SECONDS
-        events = int(events_per_second * (lasts + 2))
-        start_ms = starting_soon(events, time.time_ns() // 1_000_000)
-        mix = Mix(events, self._queues, AGENTS, 1, start_ms, events_per_second, PARTITIONS)
+        mix = self._mix(events_per_second, seconds, 0.0)
 
-        async def load() -> tuple[list[float], tuple[Child, Path]]:
-            flowing = asyncio.create_task(
-                measure_latency(self._place.bootstrap, self._port, mix, lasts, WARM_UP_SECONDS, "routing")
+        async def load() -> list[float]:
+            return await measure_latency(
+                self._place.bootstrap, self._port, mix, seconds + WARM_UP_SECONDS, WARM_UP_SECONDS, "routing"
             )
-            await asyncio.sleep(start_ms / 1000 - time.time() + WARM_UP_SECONDS)
+
+        ages = self._asked_during(load, mix, f"{events_per_second} events/s", per_second, seconds)
+        print_line(f"  events to API: p50 {quantile(ages, 0.5):.2f} s, p99 {quantile(ages, 0.99):.2f} s")
+
+    def fed(self, events_per_second: int, per_second: float, seconds: float) -> None:
+        """Ask while the state of so many events is read."""
+        mix = self._mix(events_per_second, seconds, _MAKE_MS_PER_EVENT)
+        feed = list(flushes(mix, load_config(self._config).floor()))
+        records = sum(len(flush) for _, flush in feed)
+        what = f"the state of {events_per_second} events/s ({records / mix.events:.1f} records each, no worker)"
+        late_ms = self._asked_during(lambda: send_paced(self._place.bootstrap, feed), mix, what, per_second, seconds)
+        print_line(f"  the last flush of {FLUSH_MS} ms was sent {late_ms} ms late")
+
+    def _mix(self, events_per_second: int, seconds: float, make_ms: float) -> Mix:
+        """So many events a second, beginning when they can have been made."""
+        events = int(events_per_second * (seconds + WARM_UP_SECONDS + 2))
+        start_ms = starting_soon(events, time.time_ns() // 1_000_000) + round(events * make_ms)
+        return Mix(events, self._queues, AGENTS, 1, start_ms, events_per_second, self._place.partitions)
+
+    def _asked_during(
+        self, load: Callable[[], Awaitable[T]], mix: Mix, what: str, per_second: float, seconds: float
+    ) -> T:
+        """Ask while the load of the mix flows, and print how long answers took; returns what the load does."""
+
+        async def both() -> tuple[T, tuple[Child, Path]]:
+            flowing = asyncio.ensure_future(load())
+            await asyncio.sleep(mix.start_ms / 1000 - time.time() + WARM_UP_SECONDS)
             asking = self.ask(per_second, seconds)
             return await flowing, asking
 
         before, started = self._used(), time.monotonic()
-        ages, (asker, result) = asyncio.run(load())
+        found, (asker, result) = asyncio.run(both())
         self._processes.finish(asker, _START_MS)
         shares = {n: (used - before[n]) / (time.monotonic() - started) for n, used in self._used().items()}
-        self._say(f"{events_per_second} events/s", result)
-        told = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
-        print_line(
-            f"  events to API: p50 {quantile(ages, 0.5):.2f} s, p99 {quantile(ages, 0.99):.2f} s; processor: {told}"
-        )
+        self._say(what, result)
+        print_line("  processor: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()))
+        return found
 
     def _used(self) -> dict[str, float]:
         return {name: child.cpu_seconds() or 0.0 for name, child in self._children.items()}
@@ -105,14 +134,21 @@ class _Run:
 def main(words: list[str]) -> None:
     """Measure and print."""
     queues, events, requests, seconds = (int(word) for word in words) if words else (5_000, 10_000, 1_000, 10)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        prepared(EMBEDDED, PARTITIONS) as place,
-        Processes(Path(folder)) as processes,
-    ):
-        run = _Run(place, processes, Path(folder), queues)
+    with _running(queues, PARTITIONS) as run:
         run.quiet(requests, seconds)
         run.under_load(events, requests, seconds)
+    with _running(queues, 1, worker=False) as run:
+        run.fed(events, requests, seconds)
+
+
+@contextmanager
+def _running(queues: int, partitions: int, *, worker: bool = True) -> Iterator[_Run]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        prepared(EMBEDDED, partitions) as place,
+        Processes(Path(folder)) as processes,
+    ):
+        yield _Run(place, processes, Path(folder), queues, worker=worker)
 
 
 if __name__ == "__main__":
