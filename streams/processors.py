@@ -30,8 +30,6 @@ from streams.transport import batch_of, batches
 from streams.watch import add_watch
 
 CONTACTS, STATE = "cti.contacts", "cti.state"
-CONTACTS_FLUSH_MS = 200
-"""Between two flushes of the contacts, which nobody reads until a recovery; their facts are sent at once."""
 
 
 def add_decode(
@@ -90,7 +88,6 @@ def add_processors(
         changelog=CONTACTS,
         partitions=partitions,
         store_factory=lambda partition: at_home(make_correlate(), partition, partitions),
-        min_flush_interval_ms=CONTACTS_FLUSH_MS,
     )
     state: BatchTable[AggregateStore] = BatchTable(
         app, name="state", changelog=STATE, partitions=partitions,
