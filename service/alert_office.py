@@ -27,7 +27,13 @@ customers of long ago seem to wait.
 SETTLED_A_TURN: Final = 400
 """Records of the floor taken over before other work gets its turn: about two milliseconds."""
 
+MOST_PUT_ASIDE: Final = 200_000
+"""Keys that wait to be decoded while arrears are worked off; with more of them, memory is worth the work."""
+
 _SLACK_MS: Final = 2_000
+_LATE_FEED_MS: Final = 60_000
+"""A feed that sends what happened less than this ago is judged as it comes, though it may come in portions."""
+
 log = logging.getLogger(__name__)
 
 Write = Callable[[Sequence[Record]], Awaitable[None]]
@@ -66,8 +72,10 @@ class Office:
         self._generation = -1
         self._telling = self._left = False
         self._reached: tuple[float, tuple[int, int]] = (0.0, (0, 0))
-        self.seconds = 0.0
-        """How long the last judging took."""
+        self._arrears = False
+        self.seconds: float | None = None
+        """How long judging took in the last turn; None: nothing was judged."""
+
         self.faults = 0
         """How often judging failed."""
 
@@ -79,14 +87,15 @@ class Office:
 
     async def turn(self, acknowledgements: Sequence[AlertAcknowledged]) -> bool:
         """One tick: judge, write, tell. False if nothing could be judged: acknowledgements are to be brought again."""
-        arrears = self.ready and self._works_off_arrears()
-        if not arrears and not await self._looks():
+        arrears = self._in_arrears()
+        if not await self._looks(arrears):
             return False
         evaluator, floor = self._evaluator, self._floor
         if self._configs.follow(self.state) and evaluator is not None:
             floor = self._reconfigure(evaluator)
         if evaluator is None or floor is None or self._generation != self.state.generation:
             evaluator, floor = await self._take_office()
+        self.seconds = None
         try:
             changes = {} if arrears else dict(await self._judge(evaluator, floor, floor.begin()))
         except Exception:  # a fault of ours in judging: counting goes on, and the next tick begins from what is written
@@ -107,15 +116,19 @@ class Office:
                 await self._outlet.changed(list(changes.items()))
         return True
 
-    async def _looks(self) -> bool:
-        """Take over what has been read since the last look; False while there is nothing to judge."""
+    async def _looks(self, arrears: bool) -> bool:
+        """Take over what has been read since the last look, of arrears only what is too much to put aside; False while
+        there is nothing to judge.
+        """
+        if arrears and self.state.put_aside <= MOST_PUT_ASIDE:
+            return True
         while self.ready and not self.state.settle(SETTLED_A_TURN):
             await asyncio.sleep(0)
         return self.ready
 
     async def _judge(self, evaluator: Evaluator, floor: LiveFloor, now_ms: int) -> list[Change]:
         """Judge, and let what else runs in this loop have its turns in between: reading, and telling people."""
-        self.seconds, turns = 0.0, evaluator.turns(now_ms, floor)
+        seconds, turns = 0.0, evaluator.turns(now_ms, floor)
         while not self._left:
             started = time.perf_counter()
             try:
@@ -124,7 +137,8 @@ class Office:
                 found: list[Change] = done.value
                 return found
             finally:
-                self.seconds += time.perf_counter() - started
+                seconds += time.perf_counter() - started
+                self.seconds = seconds
             await asyncio.sleep(0)
         return []
 
@@ -167,6 +181,13 @@ class Office:
     def _new_floor(self, config: Config) -> LiveFloor:
         return LiveFloor(self.state, config.business_hours(), self._config.site_of_source(), self._floor)
 
+    def _in_arrears(self) -> bool:
+        arrears = self.ready and self._works_off_arrears()
+        if arrears != self._arrears:
+            log.info("arrears: nothing is judged" if arrears else "no arrears any more: the alert rules are judged")
+            self._arrears = arrears
+        return arrears
+
     def _works_off_arrears(self) -> bool:
         """Whether what is read happened, or arrived in Kafka, long ago, and much of it since the last look.
 
@@ -179,6 +200,6 @@ class Office:
         passed_ms = (now_s - before[0]) * 1000
         late_ms = (state.wall_ms() - reached[0], state.now_ms - reached[1])
         return any(
-            was and late > _SLACK_MS and at - was > CATCHING_UP * passed_ms + _SLACK_MS
-            for was, at, late in zip(before[1], reached, late_ms, strict=True)
+            was and late > least and at - was > CATCHING_UP * passed_ms + _SLACK_MS
+            for was, at, late, least in zip(before[1], reached, late_ms, (_SLACK_MS, _LATE_FEED_MS), strict=True)
         )

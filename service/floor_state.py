@@ -6,6 +6,7 @@ link of the chain stands still (feed, broker, worker, reader) and also on a quie
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
@@ -111,6 +112,8 @@ class FloorState:
         self._idle_queues: dict[str, QueueScope] = {}
         self._idle_agents: dict[str, AgentScope] = {}
         self._backlog: dict[bytes, bytes | None] | None = {}
+        self._settling: deque[Record] = deque()
+        self._sources_aside: set[bytes] = set()
         self._uncounted: set[str] = set()
 
     # --- the feed in ------------------------------------------------------------------------------------------------
@@ -119,6 +122,7 @@ class FloorState:
         """Take over records of `cti.state`. One that cannot be decoded is logged, counted, and changes nothing."""
         if self._backlog is not None:
             self._backlog.update(records)
+            self._sources_aside.update(key for key, _ in records if key.startswith(_SOURCES))
             return
         for key, value in records:
             self._put(key, value)
@@ -132,23 +136,32 @@ class FloorState:
         if backlog is None:
             return True
         for _ in range(limit):
-            if backlog:
-                self._put(*backlog.popitem())
+            if not self._settling and backlog:  # in the order they came, since an agent's stretches build on each other
+                self._settling.extend(backlog.items())
+                backlog.clear()
+            if self._settling:
+                self._put(*self._settling.popleft())
             elif self._uncounted:
                 self._count(self._uncounted.pop())
             else:
                 break
-        if backlog or self._uncounted:
+        if self._settling or backlog or self._uncounted:
             return False
         if not self._by_settle:
             self._backlog = None
         return True
 
+    @property
+    def put_aside(self) -> int:
+        """How many keys wait to be decoded."""
+        return len(self._settling) + len(self._backlog or ())
+
     def settle_sources(self) -> None:
         """Decode of what was put aside how far each source has come."""
-        backlog = self._backlog or {}
-        for key in [key for key in backlog if key.startswith(_SOURCES)]:
-            self._put(key, backlog.pop(key))
+        if self._backlog is not None and not self._settling:
+            for key in self._sources_aside & self._backlog.keys():
+                self._put(key, self._backlog.pop(key))
+            self._sources_aside.clear()
 
     def reset(self) -> None:
         """Forget everything: the feed will be read from its start again."""

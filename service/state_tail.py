@@ -154,6 +154,8 @@ class StateTail:
                 self._reader.feed.caught_up = True
 
     async def _take(self, partition: TopicPartition, batch: Batch) -> None:
+        if partition not in self._next:
+            raise LogLost(f"{partition.topic} has a partition {partition.partition} now")
         if batch.start_offset < self._next[partition]:
             raise LogLost(f"{partition.topic} partition {partition.partition} begins anew")
         apply = self._apply[partition.topic]

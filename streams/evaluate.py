@@ -100,7 +100,8 @@ class Evaluate:
         began_s = time.monotonic()
         if await office.turn(acknowledged):
             self._began_s = began_s
-            self._telemetry.evaluated(office.seconds)
+            if office.seconds is not None:
+                self._telemetry.evaluated(office.seconds)
             return True
         if office.faults > self._faults:
             self._faults = office.faults

@@ -32,6 +32,9 @@ from service.processes import Child, Processes
 AGENTS: Final = 1_000
 PARTITIONS: Final = 4
 WARM_UP_SECONDS: Final = 4.0
+AROUND_SECONDS: Final = WARM_UP_SECONDS + 4.0
+"""The load begins before the asking, and lasts until it is surely over."""
+
 _START_MS: Final = 60_000
 _MAKE_MS_PER_EVENT: Final = 0.2
 T = TypeVar("T")
@@ -81,7 +84,7 @@ class _Run:
 
         async def load() -> list[float]:
             return await measure_latency(
-                self._place.bootstrap, self._port, mix, seconds + WARM_UP_SECONDS, WARM_UP_SECONDS, "routing"
+                self._place.bootstrap, self._port, mix, seconds + AROUND_SECONDS, WARM_UP_SECONDS, "routing"
             )
 
         ages = self._asked_during(load, mix, f"{events_per_second} events/s", per_second, seconds)
@@ -94,11 +97,11 @@ class _Run:
         records = sum(len(flush) for _, flush in feed)
         what = f"the state of {events_per_second} events/s ({records / mix.events:.1f} records each, no worker)"
         late_ms = self._asked_during(lambda: send_paced(self._place.bootstrap, feed), mix, what, per_second, seconds)
-        print_line(f"  the last flush of {FLUSH_MS} ms was sent {late_ms} ms late")
+        print_line(f"  flushes of {FLUSH_MS} ms, sent {late_ms} ms late at most")
 
     def _mix(self, events_per_second: int, seconds: float, make_ms: float) -> Mix:
         """So many events a second, beginning when they can have been made."""
-        events = int(events_per_second * (seconds + WARM_UP_SECONDS + 2))
+        events = int(events_per_second * (seconds + AROUND_SECONDS))
         start_ms = starting_soon(events, time.time_ns() // 1_000_000) + round(events * make_ms)
         return Mix(events, self._queues, AGENTS, 1, start_ms, events_per_second, self._place.partitions)
 
@@ -107,16 +110,16 @@ class _Run:
     ) -> T:
         """Ask while the load of the mix flows, and print how long answers took; returns what the load does."""
 
-        async def both() -> tuple[T, tuple[Child, Path]]:
+        async def both() -> tuple[T, dict[str, float], tuple[Child, Path]]:
             flowing = asyncio.ensure_future(load())
             await asyncio.sleep(mix.start_ms / 1000 - time.time() + WARM_UP_SECONDS)
-            asking = self.ask(per_second, seconds)
-            return await flowing, asking
+            asking, before, started = self.ask(per_second, seconds), self._used(), time.monotonic()
+            await asyncio.sleep(seconds)
+            shares = {n: (used - before[n]) / (time.monotonic() - started) for n, used in self._used().items()}
+            return await flowing, shares, asking
 
-        before, started = self._used(), time.monotonic()
-        found, (asker, result) = asyncio.run(both())
+        found, shares, (asker, result) = asyncio.run(both())
         self._processes.finish(asker, _START_MS)
-        shares = {n: (used - before[n]) / (time.monotonic() - started) for n, used in self._used().items()}
         self._say(what, result)
         print_line("  processor: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()))
         return found

@@ -76,3 +76,23 @@ async def test_when_they_are_over_everything_is_decoded_and_judged(evaluated: Ev
     evaluated.feed_ms = evaluated.now_ms - MINUTE_MS  # and the next minute ends now
     await evaluated.minute("c2")
     assert (evaluated.decoded, evaluated.firing) == (1, ["queue:sales"])
+
+
+async def test_what_is_too_much_to_put_aside_is_decoded_and_still_not_judged(
+    evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.alert_office.MOST_PUT_ASIDE", 5)
+    await evaluated.minute()
+    for number in range(3):
+        await evaluated.minute(f"c{number}")
+    assert (evaluated.decoded, evaluated.firing) == (1, [])
+    assert evaluated.office.seconds is None
+
+
+async def test_a_feed_that_comes_in_portions_is_judged_as_each_comes() -> None:
+    evaluated = Evaluated(at_once=True)
+    for number in range(2):
+        evaluated.feed_ms = evaluated.now_ms - MINUTE_MS - 29_000  # what happened until half a minute ago comes now
+        await evaluated.minute(f"c{number}")
+        evaluated.now_ms += MINUTE_MS
+    assert evaluated.firing == ["queue:sales"]
