@@ -20,6 +20,9 @@ from tests.support.stop_scenarios import Load
 from tests.support.stream_run import StreamRun
 
 DIE_WITHIN_S = 90.0
+TO_CUT = 60
+"""Events that wait when a worker is to die between the parts of a batch, the sixth time at most."""
+
 SETTLE_S = 300.0
 SCRAPE_S = 1.0
 COUNTER = re.compile(r"^(floorwalker_\w+_total\{[^}]*\}) (\S+)$", re.MULTILINE)
@@ -139,6 +142,8 @@ class CrashRun:
         """Have a worker, alone, kill itself at the point, and start the next one."""
         while self.workers:
             self.run.kill(self.workers.pop())
+        if point == "cut":  # of arrears: later, batches of this load are too short to be cut
+            await self.run.until(lambda: self.run.sent - self.run.feed.taken >= TO_CUT, "arrears")
         os.environ[dying_worker.VARIABLE] = f"{point}:{self.rng.randint(1, 6)}"
         try:
             dying = self.run.start_worker(module="tests.support.dying_worker")
