@@ -110,7 +110,7 @@ class Views:
         """QueueView without `as_of` and `staleness_seconds`."""
         settings = self.state.floor.queue(queue.queue_id)
         level = settings.level_at(view.now_ms)
-        now = view.queue_now([queue], self.state.staff.of_queue(queue.queue_id), level)
+        now = view.queue_now([queue], self.state.staff_of(queue.queue_id), level)
         return {
             "id": queue.queue_id,
             "name": settings.name or queue.queue_id,
@@ -155,7 +155,7 @@ class Views:
     def routing(self, view: FloorView, queue: QueueScope) -> dict[str, Any]:
         """The small view for routing."""
         level = self.state.floor.queue(queue.queue_id).level_at(view.now_ms)
-        staff = self.state.staff.of_queue(queue.queue_id)
+        staff = self.state.staff_of(queue.queue_id)
         now = view.queue_now([queue], staff, level)
         lately = Reading(view.queue_sums(queue, "15m"), level, over_threshold=now.over_threshold)
         return {

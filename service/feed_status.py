@@ -13,7 +13,8 @@ class FeedStatus:
     """How the reader of the feed is doing. `problem` None: nothing is wrong.
 
     `refused` says why what was read must not be served at all; None: it may. `records_per_second` is how fast it was
-    read since it was begun; None before that is known.
+    read since it was begun; None before that is known. `unreadable` counts values that could not be decoded when they
+    came or, of those read late (`LateScopes`), when they were read.
     """
 
     caught_up: bool = False

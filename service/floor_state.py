@@ -13,60 +13,23 @@ from typing import Final, Literal
 import msgspec
 
 from service.alert_board import AlertBoard
+from service.cached_view import CachedView, Windows
 from service.domain.calendar import Calendars
-from service.domain.kpis import Reading
-from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope, Scopes
-from service.domain.settings import Floor, ServiceLevel
+from service.domain.late_scopes import LateScopes
+from service.domain.scopes import AgentScope, QueueScope
+from service.domain.settings import Floor
 from service.domain.state_feed import MARK_KEY
 from service.domain.state_keys import SCHEMA, SOURCE, other_schema
-from service.domain.totals import Totals
-from service.domain.view import (
-    ROLLING_MS,
-    TIME_FIELDS,
-    FloorView,
-    Staff,
-    WaitingNow,
-    expected_wait_ms,
-)
+from service.domain.view import FloorView, Staff, queues_served
 from service.expectations import Expectations
 from service.feed_status import FeedStatus, Latency
 from service.interval_history import IntervalHistory
 from service.staff_index import StaffIndex
-from service.window_cache import IntervalTotals, PaneTotals, merged, sums_of
 
 Record = tuple[bytes, bytes | None]
 DEFAULT_HISTORY_DAYS: Final = 35
 _SOURCES: Final = f"{SOURCE}|".encode()
-_NOTHING: Final = Totals()
 log = logging.getLogger(__name__)
-
-
-class _Windows:
-    """The cached window totals of one scope."""
-
-    __slots__ = ("_sums", "intervals", "panes", "scope")
-
-    def __init__(self, scope: QueueScope | AgentScope) -> None:
-        self.scope = scope
-        self.panes = PaneTotals(scope.panes)
-        self.intervals = IntervalTotals(scope.intervals)
-        self._sums: PaneTotals | None = None
-
-    @property
-    def sums(self) -> PaneTotals:
-        """The same as `panes` for who reads few of the fields."""
-        if self._sums is None:
-            self._sums = PaneTotals(self.scope.panes, sums_of)
-        return self._sums
-
-    def changed(self, number: int, of_panes: bool) -> None:
-        """A pane or interval was written or removed."""
-        if not of_panes:
-            self.intervals.changed(number)
-            return
-        self.panes.changed(number)
-        if self._sums is not None:
-            self._sums.changed(number)
 
 
 class FloorState:
@@ -75,6 +38,9 @@ class FloorState:
     Until `settle` has returned True once, only the newest value of each key is kept, undecoded: a compacted topic still
     holds many values of one key, and decoding them all would make the start several times as long. `by_settle`: it is
     like that for good, for a reader who looks seldom and calls `settle` before each look.
+
+    Afterwards, too, most values are decoded only when they are read (`LateScopes`), and agents are counted when
+    somebody asks for staff or for what changed: each once, however many records came.
     """
 
     def __init__(
@@ -96,30 +62,33 @@ class FloorState:
         self.latency = Latency()
         self.wall_ms = wall_ms
         self._stream = clock == "stream"
-        self.seq = 0
-        """Number of the newest change; it grows for as long as the process lives."""
+        self._seq = 0
         self.generation = 0
         """How often the state was thrown away and read anew."""
         self._forget()
 
     def _forget(self) -> None:
-        self.scopes = Scopes()
-        self.staff = StaffIndex(self.floor, self.calendars)
-        self.changed: dict[str, int] = {}
-        self.newest_event_ms = 0
+        self.scopes = LateScopes(self)
+        self._staff = StaffIndex(self.floor, self.calendars)
+        self._changed: dict[str, int] = {}
+        self._newest_event_ms = 0
         self.newest_received_ms = 0
-        self._windows: dict[str, _Windows] = {}
+        self._windows: dict[str, Windows] = {}
         self._idle_queues: dict[str, QueueScope] = {}
         self._idle_agents: dict[str, AgentScope] = {}
         self._backlog: dict[bytes, bytes | None] | None = {}
         self._settling: deque[Record] = deque()
         self._sources_aside: set[bytes] = set()
         self._uncounted: set[str] = set()
+        self._perhaps_moved: set[str] = set()
+        self._unheard: set[str] = set()
 
     # --- the feed in ------------------------------------------------------------------------------------------------
 
     def apply(self, records: Sequence[Record]) -> None:
-        """Take over records of `cti.state`. One that cannot be decoded is logged, counted, and changes nothing."""
+        """Take over records of `cti.state`. One that cannot be decoded is logged, counted, and changes
+        nothing; of those that are read late (`LateScopes`) this shows when they are read.
+        """
         if self._backlog is not None:
             self._backlog.update(records)
             self._sources_aside.update(key for key, _ in records if key.startswith(_SOURCES))
@@ -142,7 +111,7 @@ class FloorState:
             if self._settling:
                 self._put(*self._settling.popleft())
             elif self._uncounted:
-                self._count(self._uncounted.pop())
+                self._count(next(iter(self._uncounted)))
             else:
                 break
         if self._settling or backlog or self._uncounted:
@@ -166,7 +135,7 @@ class FloorState:
     def reset(self) -> None:
         """Forget everything: the feed will be read from its start again."""
         self.generation += 1
-        self.seq += 1
+        self._seq += 1
         self._forget()
         self.history.clear()
         self.alerts.clear()
@@ -179,18 +148,13 @@ class FloorState:
                 self._check_schema(value)
             scope = self.scopes.put(key, value)
         except (msgspec.DecodeError, ValueError) as error:  # a record of another version, or of a stranger
-            self.feed.unreadable += 1
-            log.error("record %r of the state feed cannot be read: %s", key, error)
+            self.refused(key, error)
             return
         if scope is None:
             return
         kind = key[:1]
-        if kind in b"pi":
-            windows = self._windows.get(scope)
-            if windows is not None:
-                windows.changed(int(key.split(b"|", 2)[1]), kind == b"p")
-        elif kind in b"lts":
-            self._live_changed(scope)
+        if kind in b"lts":
+            self._live_changed(scope, kind)
         elif kind == b"f":
             self.expectations.forget(scope)
         elif kind == b"o":
@@ -199,11 +163,22 @@ class FloorState:
         if scope.startswith("class:"):  # the queue shows its classes
             self.touch("queue:" + self.scopes.classes[scope].queue_id)
 
+    def refused(self, key: bytes, error: Exception) -> None:
+        """Count a value that cannot be decoded."""
+        self.feed.unreadable += 1
+        log.error("record %r of the state feed cannot be read: %s", key, error)
+
+    def bucket_read(self, scope: str, bucket: int, is_pane: bool) -> None:
+        """A pane or interval differs from what was read of it before: what was made of it is no longer right."""
+        windows = self._windows.get(scope)
+        if windows is not None:
+            windows.changed(bucket, is_pane)
+
     def touch(self, scope: str) -> None:
         """Note a change of the scope."""
-        self.seq += 1
-        self.changed.pop(scope, None)  # so that the newest change stands last
-        self.changed[scope] = self.seq
+        self._seq += 1
+        self._changed.pop(scope, None)  # so that the newest change stands last
+        self._changed[scope] = self._seq
 
     def _check_schema(self, value: bytes | None) -> None:
         """State of another version must not be served: its fields may mean something else."""
@@ -211,26 +186,37 @@ class FloorState:
         if schema != SCHEMA:
             self.feed.refused = other_schema(schema)
 
-    def _live_changed(self, scope: str) -> None:
-        queue = self.scopes.queues.get(scope) or self.scopes.classes.get(scope)
-        if queue is not None:
-            self.newest_event_ms = max(self.newest_event_ms, queue.live.newest_ms)
-            return
-        agent = self.scopes.agents[scope]
-        if agent.timeline.starts:
-            self.newest_event_ms = max(self.newest_event_ms, agent.timeline.starts[-1])
-        if self._backlog is None:
-            self._count(scope)
-        else:
+    def _live_changed(self, scope: str, kind: bytes) -> None:
+        self._unheard.add(scope)
+        if scope.startswith("agent:"):
             self._uncounted.add(scope)
+            if kind == b"l":
+                self._perhaps_moved.add(scope)
 
     def _count(self, agent: str) -> None:
-        for queue_id in self.staff.update(self.scopes.agents[agent], self.now_ms):
+        self._uncounted.discard(agent)
+        self._perhaps_moved.discard(agent)
+        for queue_id in self._staff.update(self.scopes.agents[agent], self.now_ms):
             self.touch("queue:" + queue_id)
+
+    def _count_all(self) -> None:
+        for agent in list(self._uncounted):
+            self._count(agent)
+
+    def _hear(self) -> None:
+        """See how new the events are of which lately told records tell."""
+        while self._unheard:
+            scope = self._unheard.pop()
+            agent = self.scopes.agents.get(scope)
+            if agent is None:
+                newest_ms = self.scopes.queue(scope).live.newest_ms
+            else:
+                newest_ms = agent.timeline.starts[-1] if agent.timeline.starts else 0
+            self._newest_event_ms = max(self._newest_event_ms, newest_ms)
 
     def _source_changed(self, scope: str, partition: int) -> None:
         seen = self.scopes.sources[scope, partition]
-        self.newest_event_ms = max(self.newest_event_ms, seen.newest_ms)
+        self._newest_event_ms = max(self._newest_event_ms, seen.newest_ms)
         if seen.received_ms > self.newest_received_ms:
             self.newest_received_ms = seen.received_ms
             if self.feed.caught_up:
@@ -239,9 +225,45 @@ class FloorState:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     @property
+    def newest_event_ms(self) -> int:
+        """The newest event time that the state contains; 0 before the first."""
+        if self._unheard:
+            self._hear()
+        return self._newest_event_ms
+
+    @property
+    def seq(self) -> int:
+        """Number of the newest change; it grows for as long as the process lives."""
+        self._count_all()
+        return self._seq
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """The number of each scope's newest change, in their order."""
+        self._count_all()
+        return self._changed
+
+    @property
+    def staff(self) -> StaffIndex:
+        """Who is where, with every agent counted."""
+        self._count_all()
+        return self._staff
+
+    def staff_of(self, queue_id: str) -> Staff:
+        """`staff.of_queue` of one queue, for which only those agents are counted who serve it or have come or gone."""
+        if self._uncounted:
+            for agent in list(self._perhaps_moved):
+                self._perhaps_moved.discard(agent)
+                if queues_served(self.scopes.agents[agent].live.record) != self._staff.queues_of(agent):
+                    self._count(agent)
+            for agent in self._uncounted & self._staff.members(queue_id):
+                self._count(agent)
+        return self._staff.of_queue(queue_id)
+
+    @property
     def now_ms(self) -> int:
         """The moment of a reading: the wall clock, or the newest event where the clock is `stream`."""
-        return self.newest_event_ms if self._stream and self.newest_event_ms else self.wall_ms()
+        return (self._stream and self.newest_event_ms) or self.wall_ms()
 
     @property
     def staleness_seconds(self) -> float | None:
@@ -253,9 +275,9 @@ class FloorState:
     def view(self) -> FloorView:
         """The floor at this moment. Totals it returns are shared: do not change them."""
         now_ms = self.now_ms
-        for scope in self.staff.recheck(now_ms):
+        for scope in self._staff.recheck(now_ms):
             self.touch(scope)
-        return _CachedView(self, now_ms)
+        return CachedView(self.floor, self.calendars, now_ms, self.windows)
 
     def queue_ids(self) -> list[str]:
         """Every queue: the configured ones in their order, then those seen in the stream by name."""
@@ -273,85 +295,19 @@ class FloorState:
         """The queue's state, an empty one for a configured queue without events; None for an unknown id."""
         found = self.scopes.queues.get("queue:" + queue_id)
         if found is None and queue_id in self.floor.queues and self.floor.queues[queue_id].configured:
-            found = self._idle_queues.setdefault(queue_id, QueueScope("queue:" + queue_id))
+            found = self._idle_queues.setdefault(queue_id, self.scopes.new_queue("queue:" + queue_id))
         return found
 
     def agent(self, agent_id: str) -> AgentScope | None:
         """The agent's state, an empty one for a configured agent without events; None for an unknown id."""
         found = self.scopes.agents.get("agent:" + agent_id)
         if found is None and agent_id in self.floor.agents and self.floor.agents[agent_id].configured:
-            found = self._idle_agents.setdefault(agent_id, AgentScope("agent:" + agent_id))
+            found = self._idle_agents.setdefault(agent_id, self.scopes.new_agent("agent:" + agent_id))
         return found
 
-    def windows(self, scope: QueueScope | AgentScope) -> _Windows:
+    def windows(self, scope: QueueScope | AgentScope) -> Windows:
         """The scope's cached totals."""
         found = self._windows.get(scope.scope)
         if found is None or found.scope is not scope:
-            found = self._windows[scope.scope] = _Windows(scope)
+            found = self._windows[scope.scope] = Windows(scope)
         return found
-
-
-class _CachedView(FloorView):
-    """The same readings as FloorView, from totals that are merged once."""
-
-    def __init__(self, state: FloorState, now_ms: int) -> None:
-        super().__init__(state.floor, state.calendars, now_ms)
-        self._state = state
-
-    def queue_totals(self, queue: QueueScope, window: str) -> Totals:
-        """A queue's totals of one window."""
-        windows = self._state.windows(queue)
-        span_ms = ROLLING_MS.get(window)
-        if span_ms is not None:
-            return windows.panes.rolling(span_ms // QUEUE_PANE_MS, self.now_ms // QUEUE_PANE_MS)
-        return windows.intervals.total(*self.bounds_ms(queue.scope, window))
-
-    def queue_sums(self, queue: QueueScope, window: str) -> Totals:
-        """The same for who reads few of the fields."""
-        span_ms = ROLLING_MS.get(window)
-        if span_ms is None:
-            return self._state.windows(queue).intervals.sums(*self.bounds_ms(queue.scope, window))
-        return self._state.windows(queue).sums.rolling(span_ms // QUEUE_PANE_MS, self.now_ms // QUEUE_PANE_MS)
-
-    def queue_now(self, queues: list[QueueScope], staff: Staff | None, level: ServiceLevel) -> Reading:
-        """What is true of one or several queues now."""
-        waiting = WaitingNow(self._floor, queues, self.now_ms)
-        hours = [self.queue_sums(queue, "60m") for queue in queues]
-        last_hour = hours[0] if len(hours) == 1 else sums_of(hours)
-        wait_ms = expected_wait_ms(waiting.oldest_ms, staff, last_hour)
-        return Reading(_NOTHING, level, waiting.count, waiting.over, waiting.oldest_ms, staff, wait_ms)
-
-    def agent_counts(self, agent: AgentScope, window: str) -> Totals:
-        """What contacts come to in a window of an agent's; shared, not to be changed."""
-        windows = self._state.windows(agent)
-        span_ms = ROLLING_MS.get(window)
-        if span_ms is None:
-            return windows.intervals.total(*self.bounds_ms(agent.scope, window))
-        return windows.panes.rolling(span_ms // AGENT_PANE_MS, self.now_ms // AGENT_PANE_MS)
-
-    def queue_panes(self, queue: QueueScope, first: int, end: int) -> Totals:
-        """The same of the panes [first, end)."""
-        return self._state.windows(queue).sums.between(first, end)
-
-    def own_agent_counts(self, agent: AgentScope, window: str) -> Totals:
-        """A copy of it."""
-        return merged((self.agent_counts(agent, window),))
-
-    def agent_sums(self, agent: AgentScope, window: str) -> Totals:
-        """An agent's totals for who reads few of the fields: time in state, or in adherence, is measured if asked
-        for.
-        """
-        span_ms = ROLLING_MS.get(window)
-        if span_ms is None:
-            return self.agent_totals(agent, window)
-        counts = self._state.windows(agent).sums.rolling(span_ms // AGENT_PANE_MS, self.now_ms // AGENT_PANE_MS)
-        times: Totals | None = None
-
-        def measured(name: str) -> Totals | None:
-            nonlocal times
-            if name in TIME_FIELDS:
-                times = times or self.agent_times(agent, span_ms)
-                return times
-            return self.agent_adherence(agent, span_ms) if name == "adherence_ms" else None
-
-        return sums_of((counts,), measured)

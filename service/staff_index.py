@@ -1,17 +1,18 @@
 """Agents by state in every queue, kept up to date agent by agent instead of counted anew for each reader."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Final
 
 from service.domain.calendar import Calendars
 from service.domain.scopes import AgentScope
 from service.domain.settings import Floor
 from service.domain.totals import bump
-from service.domain.view import LEG_STATES, Staff, distinct_staff, staff_of_agent
+from service.domain.view import LEG_STATES, Staff, distinct_staff, queues_served, staff_of_agent
 from service.plan_index import PlanIndex
 
 _NOBODY: Final[Staff] = {}
+_NONE: Final[Set[str]] = frozenset()
 _NEVER_MS: Final = 1 << 62
 
 
@@ -27,6 +28,8 @@ class StaffIndex:
         self._serving: dict[str, set[str]] = {}
         self._parts: dict[str, dict[str, Staff]] = {}
         self._state: dict[str, str] = {}
+        self._queues: dict[str, tuple[str, ...]] = {}
+        self._members: dict[str, set[str]] = {}
         self._later: dict[str, AgentScope] = {}
         self._due_ms = _NEVER_MS
 
@@ -36,6 +39,7 @@ class StaffIndex:
 
     def _update_state(self, agent: AgentScope, now_ms: int) -> set[str]:
         name = agent.scope
+        self._update_queues(name, queues_served(agent.record))
         before = self._parts.get(name, {})
         after = staff_of_agent(self._floor, agent, now_ms)
         self._state[name] = next(iter(distinct_staff([agent], now_ms)), "")
@@ -50,6 +54,23 @@ class StaffIndex:
             self._count(queue_id, staff, 1)
             self._serving.setdefault(queue_id, set()).add(name)
         return before.keys() | after.keys()
+
+    def _update_queues(self, name: str, queues: tuple[str, ...]) -> None:
+        before = self._queues.get(name, ())
+        if queues != before:
+            self._queues[name] = queues
+            for queue_id in before:
+                self._members[queue_id].discard(name)
+            for queue_id in queues:
+                self._members.setdefault(queue_id, set()).add(name)
+
+    def queues_of(self, name: str) -> tuple[str, ...]:
+        """The queues that the agent scope served when it was last counted."""
+        return self._queues.get(name, ())
+
+    def members(self, queue_id: str) -> Set[str]:
+        """The agent scopes that served the queue when they were last counted, whatever their state."""
+        return self._members.get(queue_id, _NONE)
 
     def recheck(self, now_ms: int) -> set[str]:
         """Count agents again whose present state begins only now (after-call work of stated length), or whose plan is

@@ -85,12 +85,18 @@ def sums_of(parts: Sequence[Totals], measured: Callable[[str], Totals | None] | 
 
 
 class PaneTotals:
-    """Rolling windows over one scope's panes, merged by `merge`. What it returns is shared: do not change it."""
+    """Rolling windows over one scope's panes, merged by `merge`. What it returns is shared: do not change it.
 
-    __slots__ = ("_blocks", "_done", "_merge", "_newest", "_older", "_panes")
+    `read` is asked for the panes before each use, and may call `changed`.
+    """
 
-    def __init__(self, panes: dict[int, Totals], merge: Callable[[Sequence[Totals]], Totals] = merged) -> None:
-        self._panes = panes
+    __slots__ = ("_blocks", "_done", "_merge", "_newest", "_older", "_panes", "_read")
+
+    def __init__(
+        self, read: Callable[[], dict[int, Totals]], merge: Callable[[Sequence[Totals]], Totals] = merged
+    ) -> None:
+        self._read = read
+        self._panes: dict[int, Totals] = {}
         self._merge = merge
         self._newest = 0
         self._blocks: dict[tuple[int, int], Totals | None] = {}
@@ -107,13 +113,14 @@ class PaneTotals:
 
     def rolling(self, count: int, newest: int) -> Totals:
         """The merge of the `count` newest panes, `newest` included."""
+        self._panes = self._read()
         if newest != self._newest:
             self._move_to(newest)
         found = self._done.get(count)
         if found is None:
             older = self._older.get(count)
             if older is None:
-                older = self._older[count] = self.between(newest - count + 1, newest)
+                older = self._older[count] = self._between(newest - count + 1, newest)
             last = self._panes.get(newest)
             found = self._done[count] = older if last is None else self._merge((older, last))
         return found
@@ -127,6 +134,10 @@ class PaneTotals:
 
     def between(self, first: int, end: int) -> Totals:
         """The merge of the panes [first, end), by whole blocks where they fit."""
+        self._panes = self._read()
+        return self._between(first, end)
+
+    def _between(self, first: int, end: int) -> Totals:
         return self._merge(self._parts(first, end, BLOCKS_PANES))
 
     def _parts(self, first: int, end: int, sizes: tuple[int, ...]) -> list[Totals]:
@@ -151,12 +162,16 @@ class PaneTotals:
 
 
 class IntervalTotals:
-    """Totals by outcome over one scope's intervals. What it returns is shared: do not change it."""
+    """Totals by outcome over one scope's intervals. What it returns is shared: do not change it.
 
-    __slots__ = ("_done", "_intervals", "_newest", "_older", "_outcomes")
+    `read` is asked for the intervals before each use, and may call `changed`.
+    """
 
-    def __init__(self, intervals: dict[int, Interval]) -> None:
-        self._intervals = intervals
+    __slots__ = ("_done", "_intervals", "_newest", "_older", "_outcomes", "_read")
+
+    def __init__(self, read: Callable[[], dict[int, Interval]]) -> None:
+        self._read = read
+        self._intervals: dict[int, Interval] = {}
         self._newest = 0
         self._outcomes: dict[int, Totals] = {}
         self._older: dict[tuple[int, int], Totals] = {}
@@ -172,6 +187,7 @@ class IntervalTotals:
 
     def total(self, since_ms: int, until_ms: int) -> Totals:
         """The merge of the intervals that begin in [since_ms, until_ms)."""
+        self._intervals = self._read()
         bounds = (since_ms, until_ms)
         found = self._done.get(bounds)
         if found is None:
@@ -181,6 +197,7 @@ class IntervalTotals:
 
     def sums(self, since_ms: int, until_ms: int) -> Totals:
         """The same for who reads few of the fields."""
+        self._intervals = self._read()
         parts = self._parts((since_ms, until_ms))
         return parts[0] if len(parts) == 1 else sums_of(parts)
 

@@ -254,11 +254,14 @@ class AgentScope(_Scope):
 
     def set_stretches(self, bucket: int, value: bytes | None) -> None:
         """Take over one bucket of stretches read from the state feed; None: it is gone."""
-        if value is None:
+        self.take_stretches(bucket, None if value is None else DECODERS["stretches"].decode(value))
+
+    def take_stretches(self, bucket: int, stretches: Stretches | None) -> None:
+        """The same, decoded."""
+        if stretches is None:
             self._read.pop(bucket, None)
             self._timeline = None
             return
-        stretches = DECODERS["stretches"].decode(value)
         if len(stretches.after_ms) != len(stretches.whats):
             raise ValueError(
                 f"{self.scope} has {len(stretches.after_ms)} stretches, and {len(stretches.whats)} are told"
@@ -307,7 +310,7 @@ class Scopes:
         """The queue scope `queue:ID`, or that of a class in a queue, made when first heard of."""
         found = self.queues.get(scope) or self.classes.get(scope)
         if found is None:
-            found = QueueScope(scope)
+            found = self.new_queue(scope)
             if found.customer_class is None:
                 self.queues[scope] = found
             else:
@@ -319,8 +322,16 @@ class Scopes:
         """The agent scope `agent:ID`, made when first heard of."""
         found = self.agents.get(scope)
         if found is None:
-            found = self.agents[scope] = AgentScope(scope)
+            found = self.agents[scope] = self.new_agent(scope)
         return found
+
+    def new_queue(self, scope: str) -> QueueScope:
+        """A queue nobody has heard of."""
+        return QueueScope(scope)
+
+    def new_agent(self, scope: str) -> AgentScope:
+        """The same of an agent."""
+        return AgentScope(scope)
 
     def put(self, key: bytes, value: bytes | None) -> str | None:
         """Apply one record of the state feed; None is a tombstone. Returns the scope touched, None for a mark.

@@ -11,7 +11,7 @@ import pytest
 
 from service.domain import state_keys as keys
 from service.domain.mark import Mark
-from service.domain.scopes import QUEUE_PANE_MS
+from service.domain.scopes import QUEUE_PANE_MS, AgentScope
 from service.domain.state_feed import MARK_KEY
 from service.domain.totals import Totals, total_of
 from service.domain.view import WINDOWS, FloorView, distinct_staff, staff_by_queue
@@ -135,6 +135,49 @@ def test_a_record_that_cannot_be_read_is_counted_and_changes_nothing(
     seq = centre.state.seq
     centre.state.apply([record])
     assert (centre.state.feed.unreadable, centre.state.seq) == (1, seq)
+
+
+WRONG = msgspec.msgpack.encode(["no", "such", "value"])
+
+
+@pytest.mark.parametrize(("kind", "scope"), [
+    *((kind, scope) for kind in (keys.PANE, keys.INTERVAL, keys.LIVE) for scope in ("queue:sales", "agent:a1")),
+    (keys.STRETCHES, "agent:a1"),
+])  # fmt: skip
+def test_a_value_that_proves_unreadable_when_it_is_read_is_counted_once_and_the_one_before_stands(
+    kind: str, scope: str
+) -> None:
+    centre = Centre()
+    centre.call("c1", agent="a1")
+    centre.flush()
+    agrees(centre.state)
+    before = all_of(centre.state, scope)
+    keys_of_kind = [key for key, _ in centre.records if key.startswith(kind.encode()) and key.endswith(scope.encode())]
+    centre.state.apply([(max(keys_of_kind), WRONG)])
+    for _ in range(2):
+        assert all_of(centre.state, scope) == before
+        assert centre.state.feed.unreadable == 1
+    agrees(centre.state)
+
+
+def test_a_value_that_is_replaced_before_it_is_read_is_not_judged(centre: Centre) -> None:
+    key, value = next(record for record in centre.records if record[0].startswith(b"p|"))
+    centre.state.apply([(key, WRONG), (key, value)])
+    agrees(centre.state)
+    assert centre.state.feed.unreadable == 0
+
+
+def test_of_buckets_that_nobody_reads_the_newest_alone_waits_to_be_decoded(centre: Centre) -> None:
+    centre.state.apply([(b"p|12|queue:sales", WRONG), (b"p|13|queue:sales", msgspec.msgpack.encode(Totals()))])
+    assert centre.state.feed.unreadable == 1
+
+
+def all_of(state: FloorState, name: str) -> Any:
+    """What is kept of a queue or an agent."""
+    scope = state.scopes.find(name)
+    assert scope is not None
+    timeline = [scope.timeline.starts[:], scope.timeline.whats[:]] if isinstance(scope, AgentScope) else []
+    return msgspec.to_builtins((scope.panes, scope.intervals, scope.live, timeline), str_keys=True)
 
 
 async def test_state_of_another_version_is_not_served(centre: Centre) -> None:
