@@ -15,6 +15,7 @@ from faust.types import TP
 from service.fetches import Batch, take_batches
 from streams.batch_app import FloorwalkerApp
 from streams.in_step import HOLD_S, InStep
+from streams.lease import Lease
 
 HIGHWATER_POLL_S = 0.02
 HIGHWATER_TIMEOUT_S = 30.0
@@ -56,6 +57,36 @@ class RebalanceListener(driver.ConsumerRebalanceListener):
         await super().on_partitions_assigned(assigned)
 
 
+def feed_lease(lease: Lease, coordinator: Any) -> None:
+    """Have the group's coordinator, of aiokafka, tell the lease about answered heartbeats and about leaving.
+
+    It sends the first heartbeat of an assignment an interval after it, and nothing may be written before the answer:
+    now there is one at once.
+    """
+    start, heartbeat, reset = (
+        coordinator._start_heartbeat_task, coordinator._do_heartbeat, coordinator.reset_generation,
+    )  # fmt: skip
+
+    async def heartbeat_with_lease() -> bool:
+        sent = lease.now()
+        success: bool = await heartbeat()
+        if success:
+            lease.renew(sent)
+        return success
+
+    def start_with_one() -> None:
+        start()
+        coordinator.first_heartbeat = asyncio.create_task(heartbeat_with_lease())  # kept, or it would be collected
+
+    def reset_with_lease() -> None:
+        reset()
+        lease.left_group()
+
+    coordinator._start_heartbeat_task = start_with_one
+    coordinator._do_heartbeat = heartbeat_with_lease
+    coordinator.reset_generation = reset_with_lease
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, with batches instead of records."""
 
@@ -67,24 +98,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.in_step = InStep(lambda tp: self._ensure_consumer().highwater(tp))
 
     async def on_start(self) -> None:
-        """Start, and have the group's coordinator tell the lease about answered heartbeats and about leaving."""
+        """Start, and have the lease fed."""
         await super().on_start()
-        coordinator = self._ensure_consumer()._coordinator
-        lease, heartbeat, reset = self.app.lease, coordinator._do_heartbeat, coordinator.reset_generation
-
-        async def heartbeat_with_lease() -> bool:
-            sent = lease.now()
-            success: bool = await heartbeat()
-            if success:
-                lease.renew(sent)
-            return success
-
-        def reset_with_lease() -> None:
-            reset()
-            lease.left_group()
-
-        coordinator._do_heartbeat = heartbeat_with_lease
-        coordinator.reset_generation = reset_with_lease
+        feed_lease(self.app.lease, self._ensure_consumer()._coordinator)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         # the driver's fixed 1.5 s would be the delay of every event that arrives in a quiet moment

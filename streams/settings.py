@@ -76,6 +76,7 @@ def floorwalker_app(
         broker_session_timeout=session_timeout_s,
         broker_rebalance_timeout=session_timeout_s,
         broker_heartbeat_interval=session_timeout_s / 4,
+        broker_request_timeout=max(90.0, session_timeout_s + 30.0),  # who joins is answered when all have, or are late
         broker_commit_interval=1.0,
         # standbys lose records that Faust clears from the queue; a full recovery reads half a million a second
         table_standby_replicas=0,

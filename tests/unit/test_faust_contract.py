@@ -58,6 +58,7 @@ SIGNATURES: list[tuple[Callable[..., Any], list[str]]] = [
     (Collection.on_recovery_completed, ["self", "active_tps", "standby_tps"]),
     (BootStrategy.kafka_producer, ["self"]),
     (GroupCoordinator._do_heartbeat, ["self"]),
+    (GroupCoordinator._start_heartbeat_task, ["self"]),
     (GroupCoordinator.reset_generation, ["self"]),
     (aio_fetcher.FetchResult.check_assignment, ["self", "tp"]),
     (aio_fetcher.FetchResult.has_more, ["self"]),
@@ -101,7 +102,7 @@ def test_signature_is_the_one_we_override_or_call(function: Callable[..., Any], 
         ),
         pytest.param(
             GroupCoordinator,
-            ["await self._do_heartbeat()", "self.reset_generation()"],
+            ["await self._do_heartbeat()", "self.reset_generation()", "self._start_heartbeat_task()"],
             id="heartbeats and leaving are methods looked up on the instance",
         ),
         pytest.param(
@@ -199,3 +200,10 @@ async def test_why_there_are_no_standbys() -> None:
     assert restart.index("flow_control.resume") < restart.rindex("on_recovery_completed")
     assert "flow_control.resume()" in completed
     assert floorwalker_app("127.0.0.1:9", "any", Path("any")).conf.table_standby_replicas == 0
+
+
+def test_the_longest_session_that_may_be_configured_is_one_that_faust_takes() -> None:
+    refusal = "if session_timeout > request_timeout:\n            raise ImproperlyConfigured("
+    assert refusal in inspect.getsource(driver.AIOKafkaConsumerThread._create_worker_consumer)
+    conf = floorwalker_app("127.0.0.1:9", "any", Path("any"), session_timeout_s=300).conf
+    assert conf.broker_session_timeout == 300 < conf.broker_request_timeout

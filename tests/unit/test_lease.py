@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from streams.consumer_thread import feed_lease
 from streams.lease import Lease
 
 SESSION_S = 10.0  # so the lease lasts 6 s after the heartbeat was sent
@@ -119,5 +120,48 @@ def test_a_writer_that_waits_goes_on_when_a_heartbeat_is_answered() -> None:
         world.lease.renew(world.time)
         await waiting
         assert not world.lost
+
+    asyncio.run(scenario())
+
+
+class Coordinator:
+    """Stands where aiokafka's stands, and counts what is sent; its own heartbeats are too far away for these tests."""
+
+    def __init__(self, answer: bool) -> None:
+        self._answer = answer
+        self.started = 0
+
+    def _start_heartbeat_task(self) -> None:
+        self.started += 1
+
+    async def _do_heartbeat(self) -> bool:
+        return self._answer
+
+    def reset_generation(self) -> None:
+        self._answer = False
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_after_an_assignment_a_heartbeat_is_sent_at_once_and_its_answer_lets_us_write(answered: bool) -> None:
+    async def scenario() -> None:
+        world, coordinator = World(), Coordinator(answered)
+        joined(world)
+        feed_lease(world.lease, coordinator)
+        assert not await world.may_write()
+        coordinator._start_heartbeat_task()
+        assert coordinator.started == 1
+        assert await world.may_write() is answered
+
+    asyncio.run(scenario())
+
+
+def test_who_has_left_the_group_by_its_coordinators_account_may_not_write() -> None:
+    async def scenario() -> None:
+        world, coordinator = World(), Coordinator(True)
+        joined(world)
+        feed_lease(world.lease, coordinator)
+        coordinator.reset_generation()
+        assert not await world.may_write()
+        assert len(world.lost) == 1
 
     asyncio.run(scenario())
