@@ -34,7 +34,7 @@ class StaffIndex:
         self._due_ms = _NEVER_MS
 
     def update(self, agent: AgentScope, now_ms: int) -> set[str]:
-        """Count an agent whose record, stretches or plan changed; returns the queues whose counts may have."""
+        """Count an agent whose record, stretches or plan changed; returns the queues whose counts differ."""
         return self._plans.update(agent, now_ms) | self._update_state(agent, now_ms)
 
     def _update_state(self, agent: AgentScope, now_ms: int) -> set[str]:
@@ -47,21 +47,23 @@ class StaffIndex:
         if before == after:
             return set()
         self._parts[name] = after
-        for queue_id, staff in before.items():
-            self._count(queue_id, staff, -1)
-            self._serving[queue_id].discard(name)
-        for queue_id, staff in after.items():
-            self._count(queue_id, staff, 1)
-            self._serving.setdefault(queue_id, set()).add(name)
-        return before.keys() | after.keys()
+        differ = {queue_id for queue_id in before.keys() | after.keys() if before.get(queue_id) != after.get(queue_id)}
+        for queue_id in differ:
+            self._count(queue_id, before.get(queue_id, _NOBODY), -1)
+            self._count(queue_id, after.get(queue_id, _NOBODY), 1)
+            if queue_id in after:
+                self._serving.setdefault(queue_id, set()).add(name)
+            else:
+                self._serving[queue_id].discard(name)
+        return differ
 
     def _update_queues(self, name: str, queues: tuple[str, ...]) -> None:
         before = self._queues.get(name, ())
         if queues != before:
             self._queues[name] = queues
-            for queue_id in before:
+            for queue_id in set(before).difference(queues):
                 self._members[queue_id].discard(name)
-            for queue_id in queues:
+            for queue_id in set(queues).difference(before):
                 self._members.setdefault(queue_id, set()).add(name)
 
     def queues_of(self, name: str) -> tuple[str, ...]:

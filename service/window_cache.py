@@ -12,6 +12,9 @@ from service.domain.totals import COUNTERS, LONGEST_KEPT, Totals
 BLOCKS_PANES: Final = (36, 6)
 """Panes merged into one block, the large ones made of small ones: an hour of 360 panes is about 25 merges."""
 
+_FEW_PANES: Final = 25
+"""So many are merged without blocks, as those of most queues that have little traffic."""
+
 _BLOCKS_KEPT: Final = 250
 _BOUNDS_KEPT: Final = 4
 K = TypeVar("K")
@@ -138,6 +141,8 @@ class PaneTotals:
         return self._between(first, end)
 
     def _between(self, first: int, end: int) -> Totals:
+        if len(self._panes) <= _FEW_PANES:
+            return self._merge([pane for number, pane in self._panes.items() if first <= number < end])
         return self._merge(self._parts(first, end, BLOCKS_PANES))
 
     def _parts(self, first: int, end: int, sizes: tuple[int, ...]) -> list[Totals]:
