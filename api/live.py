@@ -30,6 +30,7 @@ WAITING_SLIDE_MS: Final = 1_000
 
 SEND_TIMEOUT_SECONDS: Final = 10.0
 _RENDERS_A_TURN: Final = 10
+_COUNTS_A_TURN: Final = 50
 _MOST_DIGITS: Final = 18
 """Of a number in an event's id: more than there will be events."""
 
@@ -99,6 +100,8 @@ class Hub:
 
     async def frames(self, subscription: Subscription) -> bytes:
         """Everything new for the client. Only the last event has an id: a broken connection resumes before them all."""
+        while not self._state.count(_COUNTS_A_TURN):
+            await asyncio.sleep(0)
         view = self._state.view()
         seq = self._state.seq
         found: list[bytes] = []

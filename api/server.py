@@ -84,7 +84,7 @@ def run(settings: ProcessSettings, config: Config) -> int:
     state = FloorState(floor, settings.clock, own.history_days)
     tokens, tls = open_tokens(settings, state.wall_ms), tls_options(settings)
     listener = _listen(settings.host, settings.port)
-    tune_collector()
+    tune_collector(10_000, 10)  # who asks waits meanwhile
     apply = {STATE_TOPIC: state.apply, INTERVALS_TOPIC: state.history.apply, ALERTS_TOPIC: state.alerts.apply}
     configs = ConfigFeed()
     apply |= {CONFIG_TOPIC: configs.apply}

@@ -111,7 +111,7 @@ class FloorState:
             if self._settling:
                 self._put(*self._settling.popleft())
             elif self._uncounted:
-                self._count(next(iter(self._uncounted)))
+                self._count(self._uncounted.pop())
             else:
                 break
         if self._settling or backlog or self._uncounted:
@@ -199,9 +199,17 @@ class FloorState:
         for queue_id in self._staff.update(self.scopes.agents[agent], self.now_ms):
             self.touch("queue:" + queue_id)
 
+    def count(self, limit: int) -> bool:
+        """Count up to `limit` of the agents of whom something was told; True once none is left.
+
+        For who has other things to do meanwhile: whatever needs them counts all that are left, in one go.
+        """
+        for _ in range(min(limit, len(self._uncounted))):
+            self._count(self._uncounted.pop())
+        return not self._uncounted
+
     def _count_all(self) -> None:
-        for agent in list(self._uncounted):
-            self._count(agent)
+        self.count(len(self._uncounted))
 
     def _hear(self) -> None:
         """See how new the events are of which lately told records tell."""

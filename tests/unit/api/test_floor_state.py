@@ -188,6 +188,21 @@ async def test_state_of_another_version_is_not_served(centre: Centre) -> None:
     assert (await get(centre.app(), "/v1/queues")).status_code == 503
 
 
+def test_who_has_other_things_to_do_counts_a_few_agents_at_a_time() -> None:
+    centre = Centre()
+    state = FloorState(centre.floor, wall_ms=lambda: centre.now_ms)
+    assert state.settle(1)
+    for number in range(3):
+        centre.agent_state(f"a{number}", "ready", queues=("sales",))
+    centre.flush()
+    state.apply(centre.records)
+    assert [state.count(1) for _ in range(3)] == [False, False, True]
+    assert state.count(1)
+    seq = state.seq
+    assert state.staff.of_queue("sales") == {"available": 3}
+    assert state.seq == seq
+
+
 def test_changes_are_numbered_so_that_a_reader_can_ask_what_is_new(centre: Centre) -> None:
     state, before = centre.state, centre.state.seq
     centre.queued("m1", "mail")
