@@ -79,6 +79,8 @@ class FloorState:
         self._backlog: dict[bytes, bytes | None] | None = {}
         self._settling: deque[Record] = deque()
         self._sources_aside: set[bytes] = set()
+        # what was told of a scope and not looked at yet: agents to be counted, those of them who may serve other queues
+        # now, and scopes that may know of a newer event
         self._uncounted: set[str] = set()
         self._perhaps_moved: set[str] = set()
         self._unheard: set[str] = set()
@@ -86,8 +88,8 @@ class FloorState:
     # --- the feed in ------------------------------------------------------------------------------------------------
 
     def apply(self, records: Sequence[Record]) -> None:
-        """Take over records of `cti.state`. One that cannot be decoded is logged, counted, and changes
-        nothing; of those that are read late (`LateScopes`) this shows when they are read.
+        """Take over records of `cti.state`. One that cannot be decoded is logged, counted, and changes nothing; of those
+        that are read late (`LateScopes`) this shows when they are read.
         """
         if self._backlog is not None:
             self._backlog.update(records)
