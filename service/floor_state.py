@@ -88,8 +88,8 @@ class FloorState:
     # --- the feed in ------------------------------------------------------------------------------------------------
 
     def apply(self, records: Sequence[Record]) -> None:
-        """Take over records of `cti.state`. One that cannot be decoded is logged, counted, and changes nothing; of those
-        that are read late (`LateScopes`) this shows when they are read.
+        """Take over records of `cti.state`. One that cannot be decoded is logged, counted, and changes nothing; of
+        those that are read late (`LateScopes`) this shows when they are read.
         """
         if self._backlog is not None:
             self._backlog.update(records)
