@@ -15,12 +15,12 @@ import msgspec
 from service.alert_board import AlertBoard
 from service.cached_view import CachedView, Windows
 from service.domain.calendar import Calendars
-from service.domain.late_scopes import LateScopes
+from service.domain.late_scopes import ARRAYS, LateScopes
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import Floor
 from service.domain.state_feed import MARK_KEY
 from service.domain.state_keys import SCHEMA, SOURCE, other_schema
-from service.domain.view import FloorView, Staff, queues_served
+from service.domain.view import FloorView, Staff
 from service.expectations import Expectations
 from service.feed_status import FeedStatus, Latency
 from service.interval_history import IntervalHistory
@@ -68,7 +68,6 @@ class FloorState:
         self._forget()
 
     def _forget(self) -> None:
-        self.scopes = LateScopes(self)
         self._staff = StaffIndex(self.floor, self.calendars)
         self._changed: dict[str, int] = {}
         self._newest_event_ms = 0
@@ -84,6 +83,7 @@ class FloorState:
         self._uncounted: set[str] = set()
         self._perhaps_moved: set[str] = set()
         self._unheard: set[str] = set()
+        self.scopes = LateScopes(self)
 
     # --- the feed in ------------------------------------------------------------------------------------------------
 
@@ -95,8 +95,19 @@ class FloorState:
             self._backlog.update(records)
             self._sources_aside.update(key for key, _ in records if key.startswith(_SOURCES))
             return
+        latest, changed = self.scopes.latest, self._changed
         for key, value in records:
-            self._put(key, value)
+            late = latest.get(key)
+            if late is None or not value or value[0] not in ARRAYS:
+                self._put(key, value)
+                continue
+            # what `_put` comes to for one more value of a key, without its calls: that is most of all there is
+            late.value, late.waits, scope = value, True, late.scope
+            for note in late.notes:
+                note.add(scope)
+            self._seq += 1
+            changed.pop(scope, None)
+            changed[scope] = self._seq
 
     def settle(self, limit: int) -> bool:
         """Decode up to `limit` records of what was put aside; True once nothing is left.
@@ -155,9 +166,9 @@ class FloorState:
         if scope is None:
             return
         kind = key[:1]
-        if kind in b"lts":
-            self._live_changed(scope, kind)
-        elif kind == b"f":
+        for note in self.notes(scope, kind):
+            note.add(scope)
+        if kind == b"f":
             self.expectations.forget(scope)
         elif kind == b"o":
             self._source_changed(scope, int(key.split(b"|", 2)[1]))
@@ -188,12 +199,14 @@ class FloorState:
         if schema != SCHEMA:
             self.feed.refused = other_schema(schema)
 
-    def _live_changed(self, scope: str, kind: bytes) -> None:
-        self._unheard.add(scope)
-        if scope.startswith("agent:"):
-            self._uncounted.add(scope)
-            if kind == b"l":
-                self._perhaps_moved.add(scope)
+    def notes(self, scope: str, kind: bytes) -> tuple[set[str], ...]:
+        """What is to be done with the scope of a record of this kind when somebody asks."""
+        if kind not in (b"l", b"t", b"s"):
+            return ()
+        if not scope.startswith("agent:"):
+            return (self._unheard,)
+        both = (self._unheard, self._uncounted)
+        return (*both, self._perhaps_moved) if kind == b"l" else both
 
     def _count(self, agent: str) -> None:
         self._uncounted.discard(agent)
@@ -262,9 +275,9 @@ class FloorState:
     def staff_of(self, queue_id: str) -> Staff:
         """`staff.of_queue` of one queue, for which only those agents are counted who serve it or have come or gone."""
         if self._uncounted:
-            for agent in list(self._perhaps_moved):
-                self._perhaps_moved.discard(agent)
-                if queues_served(self.scopes.agents[agent].live.record) != self._staff.queues_of(agent):
+            while self._perhaps_moved:
+                agent = self._perhaps_moved.pop()
+                if self.scopes.queues_served(agent) != self._staff.queues_of(agent):
                     self._count(agent)
             for agent in self._uncounted & self._staff.members(queue_id):
                 self._count(agent)

@@ -14,12 +14,21 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from service.domain.agent_glance import queues_told
 from service.domain.agents import AgentTimeline
 from service.domain.scopes import DECODERS, AgentLive, AgentScope, Interval, QueueLive, QueueScope, Scopes
 from service.domain.totals import Totals
+from service.domain.view import queues_served
 
-_ARRAYS: Final = frozenset(bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 0xDD))
-"""What all values begin with: a msgpack array."""
+ARRAYS: Final = frozenset((*range(0x90, 0xA0), 0xDC, 0xDD))
+"""First bytes of what all values are: a msgpack array."""
+
+
+_SLOT: Final = {b"p": "late_panes", b"i": "late_intervals", b"l": "late_live", b"t": "late_stretches"}
+"""The kinds of values that are read late, and where a scope has them."""
+
+_DECODER: Final = {b"p": "pane", b"i": "interval", b"l": "", b"t": "stretches"}
+"""How they are decoded; a live record as its kind of scope says."""
 
 
 class Watcher(Protocol):
@@ -31,28 +40,37 @@ class Watcher(Protocol):
     def bucket_read(self, scope: str, bucket: int, is_pane: bool) -> None:
         """A pane or interval differs from what was read of it before, or is gone."""
 
+    def notes(self, scope: str, kind: bytes) -> tuple[set[str], ...]:
+        """Where the scope is to be noted whenever a value of the kind comes."""
+
 
 class Late:
-    """The newest value of one kind as it came. `take` is given (bucket, decoded value); None is a tombstone."""
+    """The newest value of one kind as it came. `take` is given (bucket, decoded value); None is a tombstone.
 
-    __slots__ = ("_bucket", "_decode", "_key", "_refused", "_take", "_value", "waits")
+    While its key stays the same, whoever has the next value may set `value` and `waits` and make the `notes` itself.
+    """
 
-    def __init__(self, kind: str, take: Callable[[int, Any], None], watcher: Watcher) -> None:
-        self._decode = DECODERS[kind].decode
+    __slots__ = ("_decode", "_refused", "_take", "key", "notes", "scope", "value", "waits")
+
+    def __init__(self, scope: str, kind: bytes, take: Callable[[int, Any], None], watcher: Watcher) -> None:
+        self._decode = DECODERS[_DECODER[kind] or scope.partition(":")[0].replace("class", "queue")].decode
         self._take = take
         self._refused = watcher.refused
+        self.scope = scope
+        self.notes = watcher.notes(scope, kind)
         self.waits = False
-        self._bucket, self._key, self._value = 0, b"", b""
+        self.key, self.value = b"", b""
 
-    def put(self, bucket: int, key: bytes, value: bytes | None) -> None:
+    def put(self, key: bytes, value: bytes | None) -> None:
         """Keep a value; another bucket's that waits is decoded first."""
-        if self.waits and bucket != self._bucket:
+        if self.waits and key != self.key:
             self.read()
+        self.key = key
         if value is None:
             self.waits = False
-            self._take(bucket, None)
+            self._take(_bucket_of(key), None)
         else:
-            self._bucket, self._key, self._value = bucket, key, value
+            self.value = value
             self.waits = True
 
     def read(self) -> None:
@@ -61,9 +79,13 @@ class Late:
             return
         self.waits = False
         try:
-            self._take(self._bucket, self._decode(self._value))
+            self._take(_bucket_of(self.key), self._decode(self.value))
         except (msgspec.DecodeError, ValueError) as error:
-            self._refused(self._key, error)
+            self._refused(self.key, error)
+
+
+def _bucket_of(key: bytes) -> int:
+    return int(key.split(b"|", 2)[1])
 
 
 class _LateBuckets:
@@ -77,10 +99,10 @@ class _LateBuckets:
     _panes: dict[int, Totals]
     _watcher: Watcher
 
-    def _begin(self, watcher: Watcher) -> None:
+    def _begin(self, scope: str, watcher: Watcher) -> None:
         self._watcher = watcher
-        self.late_panes = Late("pane", self._take_pane, watcher)
-        self.late_intervals = Late("interval", self._take_interval, watcher)
+        self.late_panes = Late(scope, b"p", self._take_pane, watcher)
+        self.late_intervals = Late(scope, b"i", self._take_interval, watcher)
 
     @property
     def panes(self) -> dict[int, Totals]:
@@ -126,8 +148,8 @@ class LateQueue(_LateBuckets, QueueScope):
     __slots__ = ("_intervals", "_live", "_panes", "_watcher", "late_intervals", "late_live", "late_panes")
 
     def __init__(self, scope: str, watcher: Watcher) -> None:
-        self._begin(watcher)
-        self.late_live = Late("queue", self._take_live, watcher)
+        self._begin(scope, watcher)
+        self.late_live = Late(scope, b"l", self._take_live, watcher)
         super().__init__(scope)
 
     @property
@@ -153,9 +175,9 @@ class LateAgent(_LateBuckets, AgentScope):
     )  # fmt: skip
 
     def __init__(self, scope: str, watcher: Watcher) -> None:
-        self._begin(watcher)
-        self.late_live = Late("agent", self._take_live, watcher)
-        self.late_stretches = Late("stretches", self.take_stretches, watcher)
+        self._begin(scope, watcher)
+        self.late_live = Late(scope, b"l", self._take_live, watcher)
+        self.late_stretches = Late(scope, b"t", self.take_stretches, watcher)
         super().__init__(scope)
 
     @property
@@ -183,12 +205,13 @@ class LateAgent(_LateBuckets, AgentScope):
 
 
 class LateScopes(Scopes):
-    """Every scope known to a reader."""
+    """Every scope known to a reader. `latest` has, by key, what waits or waited last of each kind of each scope."""
 
     def __init__(self, watcher: Watcher) -> None:
         super().__init__()
         self._watcher = watcher
         self._by_name: dict[bytes, LateQueue | LateAgent] = {}
+        self.latest: dict[bytes, Late] = {}
 
     def new_queue(self, scope: str) -> QueueScope:
         """A queue nobody has heard of."""
@@ -201,24 +224,33 @@ class LateScopes(Scopes):
     def put(self, key: bytes, value: bytes | None) -> str | None:
         """As `Scopes.put`; a value that is to be read late is only looked at."""
         kind, bucket, name = key.split(b"|", 2)
-        if kind not in _LATE:
+        if kind not in _SLOT:
             return super().put(key, value)
-        number = int(bucket)
-        if value is not None and value[:1] not in _ARRAYS:
+        int(bucket)
+        if value is not None and (not value or value[0] not in ARRAYS):
             raise msgspec.DecodeError("it is no msgpack array")
         holder = self._by_name.get(name) or self._meet(name)
-        if kind == b"p":
-            holder.late_panes.put(number, key, value)
-        elif kind == b"i":
-            holder.late_intervals.put(number, key, value)
-        elif kind == b"l":
-            if value is not None:
-                holder.late_live.put(0, key, value)
-        elif isinstance(holder, LateAgent):
-            holder.late_stretches.put(number, key, value)
-        else:
+        if kind == b"t" and not isinstance(holder, LateAgent):
             raise ValueError(f"{holder.scope} is no agent, and has no timeline")
+        if kind != b"l" or value is not None:
+            self._put_late(getattr(holder, _SLOT[kind]), key, value)
         return holder.scope
+
+    def _put_late(self, late: Late, key: bytes, value: bytes | None) -> None:
+        self.latest.pop(late.key, None)
+        late.put(key, value)
+        if value is not None and not late.scope.startswith("class:"):  # with it, its queue is touched
+            self.latest[key] = late
+
+    def queues_served(self, agent: str) -> tuple[str, ...]:
+        """`view.queues_served` of an agent scope, of whom no more is decoded for it."""
+        found = self.agents[agent]
+        if isinstance(found, LateAgent) and found.late_live.waits:
+            try:
+                return queues_told(found.late_live.value)
+            except msgspec.DecodeError:
+                found.late_live.read()  # which tells of it
+        return queues_served(found.live.record)
 
     def _meet(self, name: bytes) -> LateQueue | LateAgent:
         scope = name.decode()
@@ -226,6 +258,3 @@ class LateScopes(Scopes):
         assert isinstance(holder, LateQueue | LateAgent)
         self._by_name[name] = holder
         return holder
-
-
-_LATE: Final = frozenset((b"p", b"i", b"l", b"t"))
