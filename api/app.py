@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from api.context import Context, Send
 from api.live import Hub
@@ -24,6 +25,10 @@ from service.tokens import Tokens
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _GZIP_FROM_BYTES: Final = 2_000
+
+
+def _packed(app: ASGIApp) -> ASGIApp:
+    return GZipMiddleware(app, minimum_size=_GZIP_FROM_BYTES, compresslevel=4)
 
 
 def create_app(
@@ -58,8 +63,8 @@ def create_app(
     add_problem_handlers(app)
     for build in ROUTERS:
         app.include_router(build(context))
-    app.router.routes.insert(0, routing.direct(context))
-    app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=4)
+    app.add_middleware(_packed)
+    app.add_middleware(routing.Direct, context=context, packed=_packed)
     app.add_middleware(Guard)
     app.add_middleware(Paths, why_not=lambda: why_not_ready(state))
     app.add_middleware(Door, keeper=keeper, per_second=settings.requests_per_second)

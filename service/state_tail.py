@@ -24,7 +24,9 @@ SILENT_MS: Final = 5_000
 """A broker that answered no fetch for this long is reported; so is a partition that ends before our position."""
 
 _MAX_RECORDS: Final = 4_000
-"""Taken of a partition at once."""
+"""Taken of a partition at once. Of one that is followed closely it is a single record batch: a thousand records take
+milliseconds to parse, for which everybody waits.
+"""
 
 _RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0)
 log = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ class StateTail:
         self._wall_ms = wall_ms
         self._client = dict(client or {})
         self._kept_ms = tombstones_kept_ms
+        self._gathers = gather_ms > 0
         self._wait_ms = gather_ms or FETCH_MAX_WAIT_MS
         self._least_bytes = GATHERED_BYTES if gather_ms else 1
         self._next: dict[TopicPartition, int] = {}
@@ -141,7 +144,8 @@ class StateTail:
     async def _follow(self, consumer: Any) -> None:
         self._began_ms, self._taken = self._wall_ms(), 0
         while True:
-            for partition, batch in (await _batches(consumer, self._wait_ms)).items():
+            most = 1 if self._reader.feed.caught_up and not self._gathers else _MAX_RECORDS
+            for partition, batch in (await _batches(consumer, self._wait_ms, most)).items():
                 await self._take(partition, batch)
             await self._pass_over_gaps(consumer)
             self._look_back(consumer)
@@ -224,13 +228,13 @@ class StateTail:
         feed.problem = silence if silent_ms > SILENT_MS else None
 
 
-async def _batches(consumer: Any, wait_ms: int) -> dict[TopicPartition, Batch]:
+async def _batches(consumer: Any, wait_ms: int, max_records: int) -> dict[TopicPartition, Batch]:
     """What has arrived, record batch by record batch: `getmany` makes an object of every record, which costs more than
     putting it where it belongs.
     """
     with consumer._fetcher._subscriptions.fetch_context():
         return await take_batches(
-            consumer._fetcher, lambda partition: True, wait=wait_ms / 1000, max_records=_MAX_RECORDS,
+            consumer._fetcher, lambda partition: True, wait=wait_ms / 1000, max_records=max_records,
             check_crcs=True,
         )  # fmt: skip
 
