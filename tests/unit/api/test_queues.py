@@ -133,6 +133,15 @@ async def test_a_large_answer_is_compressed_for_who_takes_it(centre: Centre) -> 
     assert "content-encoding" not in (await get(app, "/v1/queues", {"Accept-Encoding": "identity"})).headers
 
 
+async def test_a_routing_answer_is_the_same_compressed_or_not(centre: Centre) -> None:
+    app, path = centre.app(), "/v1/routing/queues?ids=" + ",".join(["sales", "mail"] * 20)
+    packed = await get(app, path, {"Accept-Encoding": "gzip"})
+    plain = await get(app, path, {"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], packed.json()) == ("gzip", plain.json())
+    assert "content-encoding" not in plain.headers
+    assert len(plain.json()["items"]) == 40
+
+
 async def test_offered_is_accounted_for(centre: Centre) -> None:
     body = (await get(centre.app(), "/v1/queues/sales/reconciliation")).json()
     for part in (body["lifetime"], body["day"]):
