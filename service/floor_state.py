@@ -78,8 +78,9 @@ class FloorState:
         self._backlog: dict[bytes, bytes | None] | None = {}
         self._settling: deque[Record] = deque()
         self._sources_aside: set[bytes] = set()
-        # what was told of a scope and not looked at yet: agents to be counted, those of them who may serve other queues
-        # now, and scopes that may know of a newer event
+        # what was told of a scope and not looked at yet: changes without a number, agents to be counted, those of them
+        # who may serve other queues now, and scopes that may know of a newer event
+        self._touched: set[str] = set()
         self._uncounted: set[str] = set()
         self._perhaps_moved: set[str] = set()
         self._unheard: set[str] = set()
@@ -95,7 +96,7 @@ class FloorState:
             self._backlog.update(records)
             self._sources_aside.update(key for key, _ in records if key.startswith(_SOURCES))
             return
-        latest, changed = self.scopes.latest, self._changed
+        latest, touched = self.scopes.latest, self._touched
         for key, value in records:
             late = latest.get(key)
             if late is None or not value or value[0] not in ARRAYS:
@@ -103,11 +104,9 @@ class FloorState:
                 continue
             # what `_put` comes to for one more value of a key, without its calls: that is most of all there is
             late.value, late.waits, scope = value, True, late.scope
+            touched.add(scope)
             for note in late.notes:
                 note.add(scope)
-            self._seq += 1
-            changed.pop(scope, None)
-            changed[scope] = self._seq
 
     def settle(self, limit: int) -> bool:
         """Decode up to `limit` records of what was put aside; True once nothing is left.
@@ -189,9 +188,16 @@ class FloorState:
 
     def touch(self, scope: str) -> None:
         """Note a change of the scope."""
-        self._seq += 1
-        self._changed.pop(scope, None)  # so that the newest change stands last
-        self._changed[scope] = self._seq
+        self._touched.add(scope)
+
+    def _number(self) -> None:
+        """Number what changed since this was done last."""
+        self._count_all()
+        for scope in self._touched:
+            self._seq += 1
+            self._changed.pop(scope, None)  # so that the newest change stands last
+            self._changed[scope] = self._seq
+        self._touched.clear()
 
     def _check_schema(self, value: bytes | None) -> None:
         """State of another version must not be served: its fields may mean something else."""
@@ -257,13 +263,13 @@ class FloorState:
     @property
     def seq(self) -> int:
         """Number of the newest change; it grows for as long as the process lives."""
-        self._count_all()
+        self._number()
         return self._seq
 
     @property
     def changed(self) -> dict[str, int]:
         """The number of each scope's newest change, in their order."""
-        self._count_all()
+        self._number()
         return self._changed
 
     @property

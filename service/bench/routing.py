@@ -29,7 +29,9 @@ from service.console import print_line
 from service.embedded import free_port
 from service.processes import Child, Processes
 
-AGENTS: Final = 1_000
+AGENTS: Final = 10_000
+"""Two for each queue; 10,000 events/s are a contact of each every five seconds, far more than people take."""
+
 PARTITIONS: Final = 4
 WARM_UP_SECONDS: Final = 4.0
 AROUND_SECONDS: Final = WARM_UP_SECONDS + 4.0
