@@ -41,6 +41,8 @@ _GROWING: Final = frozenset(("oldest_wait_seconds", "state_seconds"))
 _BY_CLOCK: Final = frozenset(("waiting_over_threshold", "expected_wait_seconds"))
 """KPIs of the moment that change as time passes, though not by one a second."""
 
+_NO_TOTALS: Final = Totals()
+
 _SAMPLES: Final[dict[str, str]] = {
     "asa_seconds": "answered", "average_contact_wait_seconds": "answered", "average_abandon_seconds": "abandoned",
     "average_talk_seconds": "handled", "average_acw_seconds": "handled", "aht_seconds": "handled",
@@ -136,28 +138,38 @@ class QueueValues:
 
 
 class AgentValues:
-    """One agent at one moment."""
+    """One agent at one moment, in `state` since `since_ms`: several rules ask for that."""
 
     own = Own()
 
     def __init__(self, view: FloorView, agent: AgentScope) -> None:
         self.view, self.agent = view, agent
+        self.state, _, self.since_ms = state_of(agent, view.now_ms)
         self._totals: dict[str, Totals] = {}
+        self._now: Reading | None = None
 
     def measure(self, kpi: str, window: str | None) -> Measured:
         """The value of a KPI or measure; undefined for one that agents do not have."""
-        if kpi in MEASURES:
-            return MEASURES[kpi].of(self, window or "")
+        measure = MEASURES.get(kpi)
+        if measure is not None:
+            return measure.of(self, window or "")
         row = _BY_NAME.get(kpi)
         if row is None or "agent" not in row.scopes:
             return NOTHING
         if kpi in _NOW_NAMES:
-            return Measured(row.value(self.view.agent_now(self.agent, Totals())), grows=kpi in _GROWING, slides=False)
+            return Measured(row.value(self._reading(_NO_TOTALS)), grows=kpi in _GROWING, slides=False)
         if window is None:
             return NOTHING
         totals = self._sums(window)
         sample = getattr(totals, _SAMPLES[kpi]) if kpi in _SAMPLES else None
-        return Measured(row.value(self.view.agent_now(self.agent, totals)), sample, ratio=row.unit == "ratio")
+        return Measured(row.value(self._reading(totals)), sample, ratio=row.unit == "ratio")
+
+    def _reading(self, totals: Totals) -> Reading:
+        """The one reading of the agent, with these totals until it is asked for again."""
+        if self._now is None:
+            self._now = self.view.agent_now(self.agent, totals)
+        self._now.totals = totals
+        return self._now
 
     def _sums(self, window: str) -> Totals:
         found = self._totals.get(window)
@@ -278,29 +290,25 @@ def _drift(
 
 def _seconds_in(state: str) -> Callable[[AgentValues, str], Measured]:
     def of(values: AgentValues, window: str) -> Measured:
-        found, _, since_ms = state_of(values.agent, values.view.now_ms)
-        if found != state or not since_ms:
+        if values.state != state or not values.since_ms:
             return NOTHING
-        return Measured(max(0, values.view.now_ms - since_ms) / 1000, grows=True)
+        return Measured(max(0, values.view.now_ms - values.since_ms) / 1000, grows=True)
 
     return of
 
 
 def _seconds_dead(values: AgentValues, window: str) -> Measured:
     now_ms = values.view.now_ms
-    if sub_state_of(values.agent, now_ms) is None:
+    if values.state != "on_contact" or sub_state_of(values.agent, now_ms) is None:
         return NOTHING
-    return Measured((now_ms - state_of(values.agent, now_ms)[2]) / 1000, grows=True)
+    return Measured((now_ms - values.since_ms) / 1000, grows=True)
 
 
 def _seconds_without_break(values: AgentValues, window: str) -> Measured:
     now_ms = values.view.now_ms
-    if state_of(values.agent, now_ms)[0] not in ON_QUEUE:
+    if values.state not in ON_QUEUE:
         return NOTHING
-    since_ms = None
-    for segment in values.agent.timeline.segments(now_ms - BREAK_LOOKED_MS, now_ms):
-        working = segment.state in ON_QUEUE
-        since_ms = (segment.since_ms if since_ms is None else since_ms) if working else None
+    since_ms = values.agent.timeline.since_ms(ON_QUEUE, now_ms - BREAK_LOOKED_MS, now_ms)
     return Measured(None if since_ms is None else (now_ms - since_ms) / 1000, grows=True)
 
 

@@ -1,14 +1,15 @@
 """Readings of the floor from totals of windows that are merged once and kept until one of their buckets changes."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, cast
 
 from service.domain.calendar import Calendars
 from service.domain.kpis import Reading
 from service.domain.scopes import AGENT_PANE_MS, QUEUE_PANE_MS, AgentScope, QueueScope
 from service.domain.settings import Floor, ServiceLevel
 from service.domain.totals import Totals
-from service.domain.view import ROLLING_MS, TIME_FIELDS, FloorView, Staff, WaitingNow, expected_wait_ms
+from service.domain.view import ROLLING_MS, TIME_FIELDS, FloorView, Staff, WaitingNow, add_state, expected_wait_ms
+from service.state_times import StateTimes
 from service.window_cache import IntervalTotals, PaneTotals, merged, sums_of
 
 _NOTHING: Final = Totals()
@@ -17,12 +18,13 @@ _NOTHING: Final = Totals()
 class Windows:
     """The cached window totals of one scope."""
 
-    __slots__ = ("_sums", "intervals", "panes", "scope")
+    __slots__ = ("_sums", "intervals", "panes", "scope", "times")
 
     def __init__(self, scope: QueueScope | AgentScope) -> None:
         self.scope = scope
         self.panes = PaneTotals(lambda: scope.panes)
         self.intervals = IntervalTotals(lambda: scope.intervals)
+        self.times = StateTimes()
         self._sums: PaneTotals | None = None
 
     @property
@@ -95,6 +97,14 @@ class CachedView(FloorView):
         """A copy of it."""
         return merged((self.agent_counts(agent, window),))
 
+    def agent_times(self, agent: AgentScope, span_ms: int) -> Totals:
+        """An agent's time in state in a rolling window, up to now."""
+        totals = Totals()
+        times = self._windows(agent).times.of(agent.timeline, self._first_ms(span_ms), self.now_ms)
+        for (state, reason, logged_in), time_ms in times.items():
+            add_state(totals, state, reason, logged_in, time_ms)
+        return totals
+
     def agent_sums(self, agent: AgentScope, window: str) -> Totals:
         """An agent's totals for who reads few of the fields: time in state, or in adherence, is measured if asked
         for.
@@ -102,14 +112,25 @@ class CachedView(FloorView):
         span_ms = ROLLING_MS.get(window)
         if span_ms is None:
             return self.agent_totals(agent, window)
-        counts = self._windows(agent).sums.rolling(span_ms // AGENT_PANE_MS, self.now_ms // AGENT_PANE_MS)
-        times: Totals | None = None
+        return cast(Totals, _AgentSums(self, self._windows(agent).sums, agent, span_ms))
 
-        def measured(name: str) -> Totals | None:
-            nonlocal times
-            if name in TIME_FIELDS:
-                times = times or self.agent_times(agent, span_ms)
-                return times
-            return self.agent_adherence(agent, span_ms) if name == "adherence_ms" else None
 
-        return sums_of((counts,), measured)
+class _AgentSums:
+    """Reads like an agent's `Totals`: counts of contacts, and what is measured when it is first asked for."""
+
+    def __init__(self, view: FloorView, panes: PaneTotals, agent: AgentScope, span_ms: int) -> None:
+        self._view, self._panes, self._agent, self._span_ms = view, panes, agent, span_ms
+        self._times: Totals | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in TIME_FIELDS:
+            if self._times is None:
+                self._times = self._view.agent_times(self._agent, self._span_ms)
+            value = getattr(self._times, name)
+        elif name == "adherence_ms":
+            value = self._view.agent_adherence(self._agent, self._span_ms).adherence_ms
+        else:
+            count = self._span_ms // AGENT_PANE_MS
+            value = getattr(self._panes.rolling(count, self._view.now_ms // AGENT_PANE_MS), name)
+        self.__dict__[name] = value
+        return value

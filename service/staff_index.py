@@ -4,14 +4,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Set
 from typing import Final
 
+from service.domain.aggregate import STATE_FIELDS
 from service.domain.calendar import Calendars
 from service.domain.scopes import AgentScope
 from service.domain.settings import Floor
 from service.domain.totals import bump
-from service.domain.view import LEG_STATES, Staff, distinct_staff, queues_served, staff_of_agent
+from service.domain.view import LEG_STATES, STAFF_NAME, Staff, queues_served, staff_of_agent, state_of
 from service.plan_index import PlanIndex
 
 _NOBODY: Final[Staff] = {}
+_NOWHERE: Final[dict[str, Staff]] = {}
 _NONE: Final[Set[str]] = frozenset()
 _NEVER_MS: Final = 1 << 62
 
@@ -38,12 +40,13 @@ class StaffIndex:
         return self._plans.update(agent, now_ms) | self._update_state(agent, now_ms)
 
     def _update_state(self, agent: AgentScope, now_ms: int) -> set[str]:
-        name = agent.scope
-        self._update_queues(name, queues_served(agent.record))
-        before = self._parts.get(name, {})
+        name, record = agent.scope, agent.record
+        self._update_queues(name, queues_served(record))
+        before = self._parts.get(name, _NOWHERE)
         after = staff_of_agent(self._floor, agent, now_ms)
-        self._state[name] = next(iter(distinct_staff([agent], now_ms)), "")
-        self._remember_later(agent, now_ms)
+        state = state_of(agent, now_ms)[0]
+        self._state[name] = STAFF_NAME.get(state, state) if state in STATE_FIELDS else ""
+        self._remember_later(agent, record.since_ms, now_ms)
         if before == after:
             return set()
         self._parts[name] = after
@@ -133,11 +136,11 @@ class StaffIndex:
                 counts[state] = counts.get(state, 0) + 1
         return counts | self._plans.of_agents(scopes)
 
-    def _remember_later(self, agent: AgentScope, now_ms: int) -> None:
-        if agent.record.since_ms > now_ms:
+    def _remember_later(self, agent: AgentScope, since_ms: int, now_ms: int) -> None:
+        if since_ms > now_ms:
             starts = agent.timeline.starts
             index = bisect_right(starts, now_ms)
-            next_ms = starts[index] if index < len(starts) else agent.record.since_ms
+            next_ms = starts[index] if index < len(starts) else since_ms
             self._later[agent.scope] = agent
             self._due_ms = min(self._due_ms, next_ms)
         else:

@@ -66,25 +66,20 @@ _MERGE: Final[dict[str, tuple[Callable[[Any], Any], Callable[[Iterable[Any]], An
 class _Sums:
     """Reads like the `Totals` of all parts; a field is merged when it is first read, and kept."""
 
-    def __init__(self, parts: Sequence[Totals], measured: Callable[[str], Totals | None] | None) -> None:
+    def __init__(self, parts: Sequence[Totals]) -> None:
         self._parts = parts
-        self._measured = measured
 
     def __getattr__(self, name: str) -> Any:
         if name not in _MERGE:
             raise AttributeError(name)
         read, merge = _MERGE[name]
-        measured = None if self._measured is None else self._measured(name)
-        value = merge(map(read, self._parts)) if measured is None else read(measured)
-        self.__dict__[name] = value
+        value = self.__dict__[name] = merge(map(read, self._parts))
         return value
 
 
-def sums_of(parts: Sequence[Totals], measured: Callable[[str], Totals | None] | None = None) -> Totals:
-    """The same as `merged` for who reads few of the fields: each is merged when it is read. `measured` has the fields
-    that are found otherwise; None for the others.
-    """
-    return cast(Totals, _Sums(parts, measured))
+def sums_of(parts: Sequence[Totals]) -> Totals:
+    """The same as `merged` for who reads few of the fields: each is merged when it is read."""
+    return cast(Totals, _Sums(parts))
 
 
 class PaneTotals:

@@ -239,7 +239,7 @@ class _Look:
         self, rule: Rule, name: str, scope: str, values: Values, slide_ms: int
     ) -> tuple[int | None, int | None]:
         """Judge one rule; when to look again by its values and by its alert."""
-        explained = self._inhibitor_of(rule, scope)
+        explained = self._inhibitor_of(rule, scope) if self._inhibitors else None
         if explained is not None and explained[0].freezes:
             self._evaluator.freeze(scope)
             return None, None
@@ -279,8 +279,6 @@ class _Look:
 
     def _inhibitor_of(self, rule: Rule, scope: str) -> tuple[Rule, Alert] | None:
         """What explains an alert of the rule about the scope, if anything."""
-        if not self._inhibitors:
-            return None
         labels = self._floor.labels(scope)
         silent: dict[str, tuple[Rule, Alert]] = {}
         for found in self._inhibitors.values():
@@ -328,7 +326,7 @@ class _Look:
             rule = self._evaluator.rule(alert)
             if alert.state == "resolved" or rule is None:
                 continue
-            found = self._inhibitor_of(rule, alert.scope)
+            found = self._inhibitor_of(rule, alert.scope) if self._inhibitors else None
             if found is not None and found[0].freezes and alert.state == "pending":
                 self._end(name, alert)  # what it saw may have been the silence
                 continue

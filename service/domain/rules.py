@@ -227,37 +227,34 @@ class _Look:
     def finds(self, expression: Expression, min_sample: int | None) -> Finding | None:
         """The first comparison that makes the expression true; `min_sample` None: by the levels of clearing."""
         if isinstance(expression, Condition):
-            return self._compares(expression, min_sample)
-        first = None
-        for part in expression.parts:
-            found = self.finds(part, min_sample)
-            if isinstance(expression, AnyOf):
-                if found is not None:
-                    return found
-            elif found is None:
+            found = self._measured.get(id(expression)) or self._measure(expression)
+            if found.value is None and (min_sample is not None or not found.not_yet):
                 return None
-            first = first or found
+            return self._compares(expression, found, min_sample)
+        any_of, first = isinstance(expression, AnyOf), None
+        for part in expression.parts:
+            finding = self.finds(part, min_sample)
+            if any_of:
+                if finding is not None:
+                    return finding
+            elif finding is None:
+                return None
+            first = first or finding
         return first
 
-    def _compares(self, condition: Condition, min_sample: int | None) -> Finding | None:
-        value = self._measured.get(id(condition))
-        if value is None:
-            value = self._measure(condition)
-        if value.value is None and (min_sample is not None or not value.not_yet):
-            return None
-        shown = self._told if condition.op == "rises" else condition.level.of(self._values.own)
-        level = shown
-        if min_sample is None and condition.clear is not None:
-            level = condition.clear.of(self._values.own)
+    def _compares(self, condition: Condition, found: Measured, min_sample: int | None) -> Finding | None:
+        own = self._values.own
+        shown = self._told if condition.op == "rises" else condition.level.of(own)
+        level = shown if min_sample is not None or condition.clear is None else condition.clear.of(own)
         if level is None or shown is None:
             return None
-        if value.value is None:
-            return Finding(condition, value, shown)
-        if not _COMPARE[condition.op](value.value, level):
+        if found.value is None:
+            return Finding(condition, found, shown)
+        if not _COMPARE[condition.op](found.value, level):
             return None
-        if min_sample is not None and not _enough(value, level, condition.op, min_sample):
+        if min_sample is not None and not _enough(found, level, condition.op, min_sample):
             return None
-        return Finding(condition, value, shown)
+        return Finding(condition, found, shown)
 
     def _measure(self, condition: Condition) -> Measured:
         found = self._measured[id(condition)] = self._values.measure(condition.kpi, condition.window)

@@ -203,7 +203,9 @@ class AgentScope(_Scope):
     @property
     def record(self) -> AgentRecord:
         """What the agent does now."""
-        self.timeline.show()
+        timeline = self.timeline
+        if timeline.stale:
+            timeline.show()
         return self.live.record
 
     @property

@@ -5,8 +5,9 @@ state shown is that of the busiest leg, else the own one.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
+from operator import sub
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -224,15 +225,33 @@ class Steps:
         """How long the agent did what in [since_ms, until_ms), in the words of `what`: the sums of `segments`."""
         index = max(0, bisect_right(self.starts, since_ms) - 1)
         end = bisect_left(self.starts, until_ms, lo=index)
-        begins, found = self.starts[index:end], dict[What, int]()
+        begins, places, lengths = self.starts[index:end], dict[What, int](), list[int]()
         if begins:
             begins[0] = max(begins[0], since_ms)
-        for what, begin_ms, end_ms in zip(self.whats[index:end], begins, [*begins[1:], until_ms], strict=False):
-            found[what] = found.get(what, 0) + end_ms - begin_ms
+        for what, length_ms in zip(self.whats[index:end], map(sub, [*begins[1:], until_ms], begins), strict=False):
+            place = places.get(what)  # hashing such a tuple costs more than the rest: once each
+            if place is None:
+                places[what] = len(lengths)
+                lengths.append(length_ms)
+            else:
+                lengths[place] += length_ms
         sums: dict[tuple[str, str | None, bool], int] = {}
-        for what, time_ms in found.items():
+        for what, time_ms in zip(places, lengths, strict=True):
             bump(sums, said(what), time_ms)
         return sums
+
+    def since_ms(self, states: Collection[str], oldest_ms: int, now_ms: int) -> int | None:
+        """Since when, as far back as `oldest_ms`, the agent has been in one of the states until `now_ms`; None: the
+        last was another, or nothing is known.
+        """
+        index = bisect_left(self.starts, now_ms) - 1
+        since_ms = None
+        while index >= 0 and said(self.whats[index])[0] in states:
+            since_ms = max(self.starts[index], oldest_ms)
+            if since_ms == oldest_ms:
+                break
+            index -= 1
+        return since_ms
 
     def segments(self, since_ms: int, until_ms: int) -> Iterator[Segment]:
         """What the agent did in [since_ms, until_ms), cut at its ends; the open stretch counts up to `until_ms`."""

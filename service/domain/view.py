@@ -70,10 +70,10 @@ def staff_by_queue(agents: Iterable[AgentScope], now_ms: int) -> dict[str, Staff
     """
     staff: dict[str, Staff] = {}
     for agent in agents:
-        record = agent.record
-        state = state_of(agent, now_ms)[0]
+        record, state = agent.record, state_of(agent, now_ms)[0]
+        on_leg, own = state in LEG_STATES, record.own
         for queue_id in queues_served(record):
-            here = state if state in LEG_STATES else record.own.state_in(queue_id)[0]
+            here = state if on_leg else own.state_in(queue_id)[0]
             if here in STATE_FIELDS:
                 counts = staff.setdefault(queue_id, {})
                 name = STAFF_NAME.get(here, here)
