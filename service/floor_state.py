@@ -7,7 +7,7 @@ link of the chain stands still (feed, broker, worker, reader) and also on a quie
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -19,7 +19,7 @@ from service.domain.late_scopes import ARRAYS, LateScopes
 from service.domain.scopes import AgentScope, QueueScope
 from service.domain.settings import Floor
 from service.domain.state_feed import MARK_KEY
-from service.domain.state_keys import SCHEMA, SOURCE, other_schema
+from service.domain.state_keys import RECENT, SCHEMA, SOURCE, other_schema
 from service.domain.view import FloorView, Staff
 from service.expectations import Expectations
 from service.feed_status import FeedStatus, Latency
@@ -29,6 +29,7 @@ from service.staff_index import StaffIndex
 Record = tuple[bytes, bytes | None]
 DEFAULT_HISTORY_DAYS: Final = 35
 _SOURCES: Final = f"{SOURCE}|".encode()
+_RECENT: Final = f"{RECENT}|".encode()
 log = logging.getLogger(__name__)
 
 
@@ -96,6 +97,9 @@ class FloorState:
             self._backlog.update(records)
             self._sources_aside.update(key for key, _ in records if key.startswith(_SOURCES))
             return
+        self._take_over(records)
+
+    def _take_over(self, records: Iterable[Record]) -> None:
         latest, touched = self.scopes.latest, self._touched
         for key, value in records:
             late = latest.get(key)
@@ -116,16 +120,13 @@ class FloorState:
         backlog = self._backlog
         if backlog is None:
             return True
-        for _ in range(limit):
-            if not self._settling and backlog:  # in the order they came, since an agent's stretches build on each other
-                self._settling.extend(backlog.items())
-                backlog.clear()
-            if self._settling:
-                self._put(*self._settling.popleft())
-            elif self._uncounted:
-                self._count(self._uncounted.pop())
-            else:
-                break
+        if not self._settling and backlog:  # in the order they came, since an agent's stretches build on each other
+            self._settling.extend(backlog.items())
+            backlog.clear()
+        if self._settling:
+            self._take_over([self._settling.popleft() for _ in range(min(limit, len(self._settling)))])
+        else:
+            self.count(limit)
         if self._settling or backlog or self._uncounted:
             return False
         if not self._by_settle:
@@ -155,10 +156,15 @@ class FloorState:
         self.feed.refused = None
 
     def _put(self, key: bytes, value: bytes | None) -> None:
+        scope: str | None
         try:
             if key == MARK_KEY:
                 self._check_schema(value)
-            scope = self.scopes.put(key, value)
+            if self._by_settle and key.startswith(_RECENT):  # who left a queue last is told by the API alone
+                _, _, name = key.split(b"|", 2)
+                scope = self.scopes.queue(name.decode()).scope
+            else:
+                scope = self.scopes.put(key, value)
         except (msgspec.DecodeError, ValueError) as error:  # a record of another version, or of a stranger
             self.refused(key, error)
             return

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from service.domain.agent_glance import queues_told
+from service.domain.agent_glance import live_read, queues_told
 from service.domain.agents import AgentTimeline
 from service.domain.scopes import DECODERS, AgentLive, AgentScope, Interval, QueueLive, QueueScope, Scopes
 from service.domain.totals import Totals
@@ -27,8 +27,8 @@ ARRAYS: Final = frozenset((*range(0x90, 0xA0), 0xDC, 0xDD))
 _SLOT: Final = {b"p": "late_panes", b"i": "late_intervals", b"l": "late_live", b"t": "late_stretches"}
 """The kinds of values that are read late, and where a scope has them."""
 
-_DECODER: Final = {b"p": "pane", b"i": "interval", b"l": "", b"t": "stretches"}
-"""How they are decoded; a live record as its kind of scope says."""
+_DECODER: Final = {b"p": "pane", b"i": "interval", b"l": "queue", b"t": "stretches"}
+"""How they are decoded; an agent's live record is read by `live_read`."""
 
 
 class Watcher(Protocol):
@@ -53,7 +53,8 @@ class Late:
     __slots__ = ("_decode", "_refused", "_take", "key", "notes", "scope", "value", "waits")
 
     def __init__(self, scope: str, kind: bytes, take: Callable[[int, Any], None], watcher: Watcher) -> None:
-        self._decode = DECODERS[_DECODER[kind] or scope.partition(":")[0].replace("class", "queue")].decode
+        is_live_agent = kind == b"l" and scope.startswith("agent:")
+        self._decode = live_read if is_live_agent else DECODERS[_DECODER[kind]].decode
         self._take = take
         self._refused = watcher.refused
         self.scope = scope
@@ -198,7 +199,8 @@ class LateAgent(_LateBuckets, AgentScope):
             self.late_live.read()
         if self.late_stretches.waits:
             self.late_stretches.read()
-        return super().timeline
+        found = self._timeline
+        return super().timeline if found is None else found
 
     def _take_live(self, _: int, live: AgentLive) -> None:
         self.set_live(live)

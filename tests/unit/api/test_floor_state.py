@@ -125,6 +125,17 @@ def test_who_looks_seldom_decodes_only_the_newest_value_of_a_key_between_two_loo
     agrees(state)
 
 
+def test_who_looks_seldom_does_not_keep_who_left_a_queue_last_but_sees_that_it_changed() -> None:
+    state = FloorState(Centre().floor, by_settle=True)
+    assert state.settle(1)
+    state.apply([(b"v|3|queue:sales", b"not msgpack"), (b"v|3", b"")])
+    while not state.settle(1):
+        pass
+    assert list(state.changed) == ["queue:sales"]
+    assert not state.scopes.queues["queue:sales"].recent.slots
+    assert state.feed.unreadable == 1
+
+
 @pytest.mark.parametrize("record", [
     (b"p|12|queue:sales", b"not msgpack"), (b"nonsense", b"x"), (b"p|twelve|queue:sales", b"\x90"), (b"\xff\xfe", b""),
     (MARK_KEY, b"\x00"),
