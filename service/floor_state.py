@@ -38,7 +38,7 @@ class FloorState:
 
     Until `settle` has returned True once, only the newest value of each key is kept, undecoded: a compacted topic still
     holds many values of one key, and decoding them all would make the start several times as long. `by_settle`: it is
-    like that for good, for a reader who looks seldom and calls `settle` before each look.
+    like that for good, for a reader who looks seldom, calls `settle` before each look, and asks for no recent visits.
 
     Afterwards, too, most values are decoded only when they are read (`LateScopes`), and agents are counted when
     somebody asks for staff or for what changed: each once, however many records came.

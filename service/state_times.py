@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from typing import Final, NamedTuple
 
-from service.domain.steps import STRETCH_BUCKET_MS, Steps, What
+from service.domain.steps import STRETCH_BUCKET_MS, Steps, What, said
 from service.domain.totals import bump
 
 _WINDOWS_KEPT: Final = 4
@@ -50,8 +50,7 @@ class StateTimes:
         if kept is None or kept.until_ms != open_ms or not _holds(kept, steps):
             kept = self._keep(steps, since_ms, last, kept)
         times = kept.times.copy()
-        for what, time_ms in steps.times(open_ms, until_ms).items():
-            bump(times, what, time_ms)
+        bump(times, said(steps.whats[last]), until_ms - open_ms)
         return times
 
     def _keep(self, steps: Steps, since_ms: int, last: int, before: _Kept | None) -> _Kept:
@@ -59,8 +58,8 @@ class StateTimes:
         open_ms = steps.starts[last]
         if before is not None and before.until_ms <= open_ms and _holds(before, steps):
             times = before.times.copy()
-            for what, time_ms in steps.times(before.until_ms, open_ms).items():
-                bump(times, what, time_ms)
+            for place in range(before.first + len(before.whats), last):
+                bump(times, said(steps.whats[place]), steps.starts[place + 1] - steps.starts[place])
         else:
             times = steps.times(since_ms, open_ms)
         first = bisect_left(steps.starts, open_ms // STRETCH_BUCKET_MS * STRETCH_BUCKET_MS, hi=last)
