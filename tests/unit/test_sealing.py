@@ -90,11 +90,14 @@ def test_another_key_opens_nothing() -> None:
 
 @pytest.mark.parametrize("unit", ["1234 ", '"contact_id": ', "\\u003", "1 - ", '"contact_id":"\\'])
 def test_masking_takes_time_in_proportion_to_the_length(unit: str) -> None:
-    def seconds(length: int) -> float:
-        text = (unit * length)[:length]
+    def once(text: str) -> float:
         started = time.process_time()
         mask(text)
         return time.process_time() - started
+
+    def seconds(length: int) -> float:
+        text = (unit * length)[:length]
+        return min(once(text) for _ in range(3))  # a full garbage collection may fall into one of them
 
     short, long = seconds(40_000), seconds(400_000)
     assert long < 40 * max(short, 0.001)
