@@ -14,10 +14,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
 
 KAFKA_DIR: Final = Path(__file__).parents[1] / "kafka"
 JARS: Final = KAFKA_DIR / "target" / "libs"
@@ -67,9 +68,20 @@ def known_brokers(bootstrap: str) -> int:
     with socket.socket() as probe:  # the client leaves a socket open for each time nobody listened
         if probe.connect_ex((host, int(port))) != 0:
             return 0
+    clients: list[Any] = []
+
+    def connected(**settings: Any) -> Any:
+        clients.append(KafkaNetClient(**settings))
+        return clients[-1]
+
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000, bootstrap_timeout_ms=2_000)
+        admin = KafkaAdminClient(
+            bootstrap_servers=bootstrap, request_timeout_ms=5_000, bootstrap_timeout_ms=2_000, kafka_client=connected
+        )
     except KafkaError:
+        for client in clients:  # given up half made, with its socket and its thread
+            client.close()
+            client._net.stop()
         return 0
     try:
         return len(admin.describe_cluster()["brokers"])

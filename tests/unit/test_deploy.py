@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import socket
+import threading
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -15,8 +17,10 @@ import yaml
 from pydantic import SecretStr
 
 from api.settings import ApiSettings
+from deploy.topology.apache_kafka import known_brokers
 from service.cli import build_parser
 from service.config import load_config
+from service.embedded import HOST
 from service.main import GROUPS, all_commands
 from service.notify.receivers import build_receivers
 from service.settings import PREFIX, ProcessSettings
@@ -216,3 +220,10 @@ def test_the_image_has_the_settings_that_it_names() -> None:
     names = re.findall(rf"\b{PREFIX}\w+", " ".join(rests("ENV", instructions())))
     assert names
     assert {name.removeprefix(PREFIX).lower() for name in names} <= ProcessSettings.model_fields.keys()
+
+
+def test_a_broker_that_takes_connections_and_does_not_answer_counts_for_none_and_leaves_nothing_behind() -> None:
+    before = set(threading.enumerate())
+    with socket.create_server((HOST, 0)) as silent:
+        assert known_brokers(f"{HOST}:{silent.getsockname()[1]}") == 0
+    assert set(threading.enumerate()) == before
