@@ -23,7 +23,6 @@ from service.domain.view import queues_served
 ARRAYS: Final = frozenset((*range(0x90, 0xA0), 0xDC, 0xDD))
 """First bytes of what all values are: a msgpack array."""
 
-
 _SLOT: Final = {b"p": "late_panes", b"i": "late_intervals", b"l": "late_live", b"t": "late_stretches"}
 """The kinds of values that are read late, and where a scope has them."""
 
