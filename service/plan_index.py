@@ -64,9 +64,9 @@ class PlanIndex:
 
     def of_queues(self, queue_ids: Iterable[str]) -> Staff:
         """`scheduled` and `absent` heads of agents who serve any of the queues; empty while none has a schedule."""
-        found: dict[str, AdherenceNow] = {}
         if not self._by_queue:
             return {}
+        found: dict[str, AdherenceNow] = {}
         for queue_id in queue_ids:
             found |= self._by_queue.get(queue_id, _NOBODY)
         return _staff(found.values())

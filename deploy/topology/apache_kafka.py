@@ -65,7 +65,7 @@ def java_command(*arguments: str) -> list[str]:
 def known_brokers(bootstrap: str) -> int:
     """How many brokers the one at this address knows; 0 while it does not answer."""
     host, port = bootstrap.split(":")
-    with socket.socket() as probe:  # the client leaves a socket open for each time nobody listened
+    with socket.socket() as probe:  # the client would go on trying for two seconds
         if probe.connect_ex((host, int(port))) != 0:
             return 0
     clients: list[Any] = []

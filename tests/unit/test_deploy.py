@@ -226,4 +226,4 @@ def test_a_broker_that_takes_connections_and_does_not_answer_counts_for_none_and
     before = set(threading.enumerate())
     with socket.create_server((HOST, 0)) as silent:
         assert known_brokers(f"{HOST}:{silent.getsockname()[1]}") == 0
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
