@@ -18,6 +18,9 @@ from service.errors import FailedError
 
 POLL_MS = 50
 STOP_TIMEOUT_MS = 10_000
+HELPER = "fw-"
+"""Begins the names that the further processes of a worker have in `ps` and `top`."""
+
 _LINES_SHOWN = 12
 
 
@@ -66,16 +69,22 @@ class Child:
         """Processor time used so far by all its threads; None where there is no /proc or it has ended."""
         return _cpu_seconds(self.pid)
 
-    def helpers(self) -> list[int]:
-        """The ids of the processes that it started itself; none where there is no /proc or it has ended."""
-        try:
-            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("utf-8").split()]
-        except OSError:
-            return []
+    def helpers(self) -> dict[str, int]:
+        """The names and ids of the processes that a worker started itself; none where there is no /proc or it has
+        ended. What Python starts beside one that it spawns is no such.
+        """
+        found: dict[str, int] = {}
+        with suppress(OSError):
+            for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("utf-8").split():
+                name = Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
+                if name.startswith(HELPER):
+                    found[name.removeprefix(HELPER)] = int(pid)
+        return found
 
-    def helpers_cpu_seconds(self) -> float:
-        """Processor time used so far by those that run."""
-        return sum(_cpu_seconds(pid) or 0.0 for pid in self.helpers())
+    def cpu_seconds_by_process(self, own: str) -> dict[str, float]:
+        """The same by process, as far as it can be told: `own` is the name for this one, the others are its helpers."""
+        seconds = {name: _cpu_seconds(pid) for name, pid in {own: self.pid, **self.helpers()}.items()}
+        return {name: used for name, used in seconds.items() if used is not None}
 
     def log_text(self) -> str:
         """All it wrote."""

@@ -15,6 +15,7 @@ from kafka.structs import OffsetAndMetadata
 
 from service.errors import FailedError
 from service.rekey import Rekeying
+from service.settings import aggregate_group
 from service.topics import (
     REMADE,
     TOPICS,
@@ -74,16 +75,23 @@ def _partitions(bootstrap: str, client: Mapping[str, Any] | None, topic: Topic) 
 
 
 def _go_back(admin: KafkaAdminClient, group: str, partitions: int, fact_partitions: int) -> dict[int, int]:
-    """Set the group's offsets to where `cti.events` begins, which Kafka allows while nobody is in the group.
+    """Set the groups' offsets to where `cti.events` begins, which Kafka allows while nobody is in a group.
 
     Offsets of native topics stay: what was decoded is in `cti.events`. Raises WorkersRun.
     """
     events = {TopicPartition(EVENTS.name, number): OffsetSpec.EARLIEST for number in range(partitions)}
     found = patiently(lambda: admin.list_partition_offsets(events)) if events else {}
     begins = {tp.partition: at.offset for tp, at in found.items()}
-    offsets = {tp: OffsetAndMetadata(begins[tp.partition], "", -1) for tp in events}
-    offsets |= {TopicPartition(FACTS.name, number): OffsetAndMetadata(0, "", -1) for number in range(fact_partitions)}
-    answers: Mapping[Any, Any] = patiently(lambda: admin.alter_group_offsets(group, offsets)) if offsets else {}
+    facts = [TopicPartition(FACTS.name, number) for number in range(fact_partitions)]
+    _set(admin, group, {tp: begins[tp.partition] for tp in events})
+    _set(admin, aggregate_group(group), dict.fromkeys(facts, 0))
+    return begins
+
+
+def _set(admin: KafkaAdminClient, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+    """Set a group's offsets. Raises WorkersRun."""
+    wanted = {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()}
+    answers: Mapping[Any, Any] = patiently(lambda: admin.alter_group_offsets(group, wanted)) if wanted else {}
     for error in answers.values():
         if error in _MEMBERS:
             raise WorkersRun(
@@ -92,4 +100,3 @@ def _go_back(admin: KafkaAdminClient, group: str, partitions: int, fact_partitio
             )
         if error is not NoError:
             raise FailedError(f"the offsets of the group {group!r} cannot be set: {error.__name__}")
-    return begins

@@ -53,7 +53,7 @@ class ProcessSettings(BaseModel):
     )
     kafka_cert: Path | None = Field(default=None, strict=False, description="our own certificate (PEM) for mutual TLS")
     kafka_key: Path | None = Field(default=None, strict=False, description="its private key (PEM, not encrypted)")
-    application_id: str = Field(default="floorwalker", min_length=1, description="name of the workers' consumer group")
+    application_id: str = Field(default="floorwalker", min_length=1, description="name of the workers' consumer groups")
     data_dir: Path = Field(default_factory=default_data_dir, strict=False, description="where processes keep files")
     partitions: int = Field(default=8, ge=1, le=10_000, description="partitions of the topics that are created")
     replication: int = Field(default=1, ge=1, le=10, description="replicas of the topics that are created")
@@ -105,3 +105,8 @@ def load_settings(given: Mapping[str, Any], below: ProcessSettings | None = None
     said = {name: getattr(found, name) for name in found.model_fields_set}
     lowest = below.model_dump(exclude_unset=True) if below is not None else {}
     return ProcessSettings.model_validate({**lowest, **said})
+
+
+def aggregate_group(application_id: str) -> str:
+    """The consumer group of AGGREGATE's processes; that of CORRELATE's has the application id as its name."""
+    return application_id + "-state"

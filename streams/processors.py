@@ -1,4 +1,4 @@
-"""All tables and agents of a worker, and the smallest agent: DECODE, which turns native topics into events."""
+"""The tables and agents of a worker's stages, and the smallest agent: DECODE, which turns native topics into events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from streams.synthetic import at_home
 from streams.tables import BatchTable
 from streams.telemetry import Telemetry
 from streams.transport import batch_of, batches
-from streams.watch import add_watch
+from streams.watch import watch_agents, watch_contacts
 
 CONTACTS, STATE = "cti.contacts", "cti.state"
 
@@ -68,41 +68,44 @@ def add_decode(
     app.agent(_raw_topic(app, topic), name=f"decode-{topic}")(crash_on_error(decode))
 
 
-def add_processors(
+def add_correlate(
     app: FloorwalkerApp,
     partitions: int,
-    make_correlate: partial[CorrelateStore],
-    make_aggregate: partial[AggregateStore],
+    make_store: partial[CorrelateStore],
     native: Mapping[str, Adapter],
     telemetry: Telemetry,
     customer_keys: CustomerKeys | None = None,
 ) -> None:
-    """Add tables and agents to the app; `native` maps topics of native records to their adapters.
+    """Add DECODE and CORRELATE with its contacts; `native` maps topics of native records to their adapters.
 
     `customer_keys` hash raw customers' numbers; None: they are dropped.
     """
-    make_correlate = partial(make_correlate, customer_keys=customer_keys)
     contacts: BatchTable[CorrelateStore] = BatchTable(
-        app,
-        name="contacts",
-        changelog=CONTACTS,
-        partitions=partitions,
-        store_factory=lambda partition: at_home(make_correlate(), partition, partitions),
-    )
-    state: BatchTable[AggregateStore] = BatchTable(
-        app, name="state", changelog=STATE, partitions=partitions,
-        store_factory=lambda partition: make_aggregate(partition=partition),
+        app, name="contacts", changelog=CONTACTS, partitions=partitions,
+        store_factory=lambda partition: at_home(make_store(customer_keys=customer_keys), partition, partitions),
     )  # fmt: skip
     app.tables.add(contacts)
-    app.tables.add(state)
     correlate = Correlate(app, contacts, partitions, telemetry, customer_keys)
     app.agent(_raw_topic(app, EVENTS), name="correlate")(crash_on_error(correlate.run))
-    aggregate = Aggregate(app, state, partitions, telemetry)
-    app.agent(_raw_topic(app, FACTS), name="aggregate")(crash_on_error(aggregate.run))
-    add_watch(app, contacts, state, partitions)
-    telemetry.registry.register(LagCollector(partial(lags_of, app, {EVENTS: contacts, FACTS: state})))
+    watch_contacts(app, contacts, partitions)
+    telemetry.registry.register(LagCollector(partial(lags_of, app, {EVENTS: contacts})))
     for topic, adapter in native.items():
         add_decode(app, topic, adapter, telemetry, customer_keys)
+
+
+def add_aggregate(
+    app: FloorwalkerApp, partitions: int, make_store: partial[AggregateStore], telemetry: Telemetry
+) -> None:
+    """Add AGGREGATE with its state."""
+    state: BatchTable[AggregateStore] = BatchTable(
+        app, name="state", changelog=STATE, partitions=partitions,
+        store_factory=lambda partition: make_store(partition=partition, partitions=partitions),
+    )  # fmt: skip
+    app.tables.add(state)
+    aggregate = Aggregate(app, state, partitions, telemetry)
+    app.agent(_raw_topic(app, FACTS), name="aggregate")(crash_on_error(aggregate.run))
+    watch_agents(app, state, partitions)
+    telemetry.registry.register(LagCollector(partial(lags_of, app, {FACTS: state})))
 
 
 def _raw_topic(app: FloorwalkerApp, name: str) -> Any:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 AGE_EDGES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -12,11 +16,11 @@ EVALUATION_EDGES = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
 class Telemetry:
-    """Counters and gauges of one worker; `serve` makes them readable."""
+    """Counters and gauges of one of a worker's processes; `serve` makes those of all readable."""
 
-    def __init__(self) -> None:
-        """A registry of its own, so that tests and several apps do not meet."""
-        self.registry = CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """They are read through the registry; None: one of its own."""
+        self.registry = registry or CollectorRegistry()
         self._records = Counter("floorwalker_worker_records", "Records processed.", ["topic"], registry=self.registry)
         self._rejected = Counter(
             "floorwalker_worker_rejected", "Records sent to the dead letter.", ["reason"], registry=self.registry
@@ -58,9 +62,47 @@ class Telemetry:
         """A record of the topic was moved to the partition of its key."""
         self._misrouted.labels(topic).inc()
 
-    def serve(self, host: str, port: int) -> None:
-        """Serve /metrics there, to whoever can reach it. Raises OSError if that is not possible."""
-        start_http_server(port, addr=host, registry=self.registry)
+    def serve(self, host: str, port: int, others: Sequence[Collector] = ()) -> None:
+        """Serve /metrics there, to whoever can reach it, with those of other processes. Raises OSError if that is not
+        possible.
+        """
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(Together([self.registry, *others]))
+        start_http_server(port, addr=host, registry=registry)
+
+
+class Together(Collector):
+    """The metrics of several processes as those of one: what has the same name and labels is added up."""
+
+    def __init__(self, parts: Sequence[Collector]) -> None:
+        self._parts = parts
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing beforehand."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """One family of each name."""
+        found: dict[str, Metric] = {}
+        for metric in (metric for part in self._parts for metric in part.collect()):
+            known = found.get(metric.name)
+            if known is None:
+                found[metric.name] = metric
+            else:
+                known.samples = _added(known.samples, metric.samples)
+        return found.values()
+
+
+def _added(samples: Iterable[Sample], others: Iterable[Sample]) -> list[Sample]:
+    found: dict[tuple[str, frozenset[tuple[str, str]]], Sample] = {}
+    for sample in (*samples, *others):
+        key = sample.name, frozenset(sample.labels.items())
+        known = found.get(key)
+        if known is not None:
+            value = min(known.value, sample.value) if sample.name.endswith("_created") else known.value + sample.value
+            sample = known._replace(value=value)
+        found[key] = sample
+    return list(found.values())
 
 
 class EvaluatorTelemetry:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import BY_KEY, EVERYWHERE, HERE, CorrelateStore
@@ -41,18 +42,22 @@ class Clocks:
         return newest_ms + here_ms - known[1]
 
 
-def add_watch(
-    app: FloorwalkerApp, contacts: BatchTable[CorrelateStore], state: BatchTable[AggregateStore], partitions: int
-) -> None:
-    """Have the app make its rounds over the partitions it holds."""
+def watch_contacts(app: FloorwalkerApp, contacts: BatchTable[CorrelateStore], partitions: int) -> None:
+    """Have the app look, every round, which contacts of its partitions are stuck."""
     clocks, producer = Clocks(), app.batch_producer
 
-    def send_stuck_contacts(partition: int) -> Sent:
-        now_of = partial(_source_now_ms, clocks, partition)
-        made = contacts.store(partition).stuck(now_of)
+    def send_stuck(partition: int) -> Sent:
+        made = contacts.store(partition).stuck(partial(_source_now_ms, clocks, partition))
         return send_made(producer, [(HERE, event) for event in made], partition, partitions)
 
-    def send_stuck_agents(partition: int) -> Sent:
+    _make_rounds(app, contacts, send_stuck)
+
+
+def watch_agents(app: FloorwalkerApp, state: BatchTable[AggregateStore], partitions: int) -> None:
+    """The same of agents."""
+    clocks, producer = Clocks(), app.batch_producer
+
+    def send_stuck(partition: int) -> Sent:
         store = state.store(partition)
         times = [clocks.now_ms(("facts", partition, source), ms) for source, ms in store.mark.newest_ms.items()]
         if not times:
@@ -62,15 +67,18 @@ def add_watch(
         made += [(BY_KEY, event) for event in store.stuck(min(times))]
         return send_made(producer, made, partition, partitions)
 
+    _make_rounds(app, state, send_stuck)
+
+
+def _make_rounds(app: FloorwalkerApp, table: BatchTable[Any], send_stuck: Callable[[int], Sent]) -> None:
     @crash_on_error
     async def make_round() -> None:
         sent: Sent = []
-        for table, send_stuck in ((contacts, send_stuck_contacts), (state, send_stuck_agents)):
-            for partition in table.writable_partitions:
-                try:
-                    sent += send_stuck(partition)
-                except Exception:  # a fault of ours in looking: the stream itself goes on, as it does after poison
-                    log.exception("the watchdog failed on partition %d of %s", partition, table.name)
+        for partition in table.writable_partitions:
+            try:
+                sent += send_stuck(partition)
+            except Exception:  # a fault of ours in looking: the stream itself goes on, as it does after poison
+                log.exception("the watchdog failed on partition %d of %s", partition, table.name)
         await asyncio.gather(*sent)
 
     app.timer(ROUND_SECONDS)(make_round)

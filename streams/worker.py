@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import mode.loop
+from prometheus_client import CollectorRegistry
 
 from service.adapters import ADAPTERS, AdapterSettings
 from service.adapters.base import Adapter
@@ -19,13 +20,15 @@ from service.errors import FailedError, UsageError
 from service.kafka_security import kafka_client
 from service.notify.receivers import build_receivers
 from service.privacy import customer_keys
-from service.settings import ProcessSettings
+from service.settings import ProcessSettings, aggregate_group
 from service.state_schema import check_schema
 from service.topics import TOPICS, Topic, describe_topics
 from streams.batch_app import FloorwalkerApp
-from streams.evaluator_process import EvaluatorProcess
+from streams.crash import EXIT_FAILED
+from streams.evaluate import run_evaluator
+from streams.helper_process import HelperProcess
 from streams.misrouted import EVENTS
-from streams.processors import CONTACTS, STATE, add_processors
+from streams.processors import CONTACTS, STATE, add_aggregate, add_correlate
 from streams.router import FACTS
 from streams.settings import app_of
 from streams.shutdown import run_app
@@ -34,21 +37,24 @@ from streams.telemetry import Telemetry
 log = logging.getLogger(__name__)
 
 
-def build_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -> FloorwalkerApp:
-    """The configured Faust app with all tables and agents. `settings.partitions` must be the topics' own number."""
+def correlate_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -> FloorwalkerApp:
+    """The Faust app of DECODE and CORRELATE. `settings.partitions` must be the topics' own number."""
     app = app_of(settings, settings.application_id)
-    floor = config.floor()
-    add_processors(
-        app,
-        settings.partitions,
-        partial(
-            CorrelateStore, floor, round(config.contact_linger_seconds * 1000), round(config.max_skew_seconds * 1000)
-        ),
-        partial(AggregateStore, floor, partitions=settings.partitions),
-        native_adapters(config),
-        telemetry,
-        customer_keys(settings),
+    make_store = partial(
+        CorrelateStore,
+        config.floor(),
+        round(config.contact_linger_seconds * 1000),
+        round(config.max_skew_seconds * 1000),
     )
+    adapters = native_adapters(config)
+    add_correlate(app, settings.partitions, make_store, adapters, telemetry, customer_keys(settings))
+    return app
+
+
+def aggregate_app(settings: ProcessSettings, config: Config, telemetry: Telemetry) -> FloorwalkerApp:
+    """The Faust app of AGGREGATE, in a group of its own."""
+    app = app_of(settings, aggregate_group(settings.application_id))
+    add_aggregate(app, settings.partitions, partial(AggregateStore, config.floor()), telemetry)
     return app
 
 
@@ -97,26 +103,36 @@ def run(settings: ProcessSettings, config: Config) -> int:
     settings = check_topics(settings, native_adapters(config))
     check_schema(settings.bootstrap, settings.partitions, kafka_client(settings))
     build_receivers(config.notify)  # whoever cannot be told is named now, not by another process later
-    evaluator = EvaluatorProcess(settings, config)
+    aggregate = HelperProcess("aggregate", run_aggregate, settings, config, vital=True)
+    evaluator = HelperProcess("evaluator", run_evaluator, settings, config, vital=False, beside=[aggregate])
     try:
-        _work(settings, config, evaluator)
+        _correlate(settings, config, [aggregate, evaluator])
     finally:
         evaluator.stop()
+        if not aggregate.stop():
+            sys.exit(EXIT_FAILED)
     return 0
 
 
-def _work(settings: ProcessSettings, config: Config, evaluator: EvaluatorProcess) -> None:
+def _correlate(settings: ProcessSettings, config: Config, helpers: Sequence[HelperProcess]) -> None:
     telemetry = Telemetry()
-    telemetry.registry.register(evaluator)
     host, port = settings.metrics_host, settings.metrics_port
     if port is not None:
         try:
-            telemetry.serve(host, port)
+            telemetry.serve(host, port, helpers)
         except OSError as error:
             raise FailedError(f"cannot serve metrics on port {port} of {host}: {error.strerror}") from None
     tune_collector()
     mode.loop.use("uvloop")
-    app = build_app(settings, config, telemetry)
-    evaluator.attach(app)
+    app = correlate_app(settings, config, telemetry)
+    for helper in helpers:
+        helper.attach(app)
     log.info("worker starts on %s with %d partitions", settings.bootstrap, settings.partitions)
     run_app(app, settings.log_level)
+
+
+def run_aggregate(settings: ProcessSettings, config: Config, registry: CollectorRegistry) -> None:
+    """Add facts up until SIGTERM or Ctrl-C; metrics go to the registry."""
+    tune_collector()
+    mode.loop.use("uvloop")
+    run_app(aggregate_app(settings, config, Telemetry(registry)), settings.log_level)

@@ -14,7 +14,7 @@ from service.bench.latency import measure_latency, starting_soon
 from service.bench.load import Mix, past_mix, produce
 from service.bench.oracle import differences, expect
 from service.bench.place import DOCUMENTED_EVENTS, DOCUMENTED_FACTS, Place, prepared
-from service.bench.watch import CONTACTS, Watched, size_of, watch_backlog
+from service.bench.watch import CONTACTS, CORRELATE, Watched, size_of, watch_backlog
 from service.collector import tune_collector
 from service.embedded import free_port
 from service.errors import FailedError
@@ -88,8 +88,7 @@ class _Bench:
             },
             # less shaken by other processes than the rates are
             "cpu_microseconds_per_event": {
-                "worker": _microseconds(watched.cpu_seconds_per_event),
-                "evaluator": _microseconds(watched.evaluator_cpu_seconds_per_event),
+                **{f"worker_{name}": _microseconds(cost) for name, cost in watched.cpu_seconds_per_event.items()},
                 "documented_faust": _microseconds(documented_cost),
                 "bare_loop": _microseconds(bare_cost),
             },
@@ -165,7 +164,7 @@ class _Bench:
         api = self._processes.start("api", "api", *arguments, "--log-level", "warning")
         with Asker(port) as asker:
             self._processes.wait_until(lambda: asker.json("/readyz") is not None, _READY_TIMEOUT_MS, "the API's start")
-        latency = {rate: self._latency(rate, port, {"worker": self._worker_process, "api": api}) for rate in RATES}
+        latency = {rate: self._latency(rate, port, api) for rate in RATES}
         self._say("scrapes and routing queries")
         ids = ",".join(f"q{number:02d}" for number in range(1, min(10, self._options.queues) + 1))
         with Asker(port) as asker:
@@ -175,14 +174,14 @@ class _Bench:
             }
         return latency, http
 
-    def _latency(self, rate: int, port: int, children: dict[str, Child]) -> dict[str, float]:
+    def _latency(self, rate: int, port: int, api: Child) -> dict[str, float]:
         """Quantiles, how many probes they are of, and how much of a processor each process used meanwhile."""
         options = self._options
         self._say(f"from event to API at {rate} events/s for {options.latency_seconds:.0f} s")
         events = int(rate * options.latency_seconds)
         start_ms = starting_soon(events, int(time.time() * 1000))
         mix = Mix(events, options.queues, options.agents, options.seed + rate, start_ms, rate, self._place.partitions)
-        started, before = time.monotonic(), _used(children)
+        started, before = time.monotonic(), _used(self._worker_process, api)
         ages = asyncio.run(
             measure_latency(
                 self._place.bootstrap, port, mix, options.latency_seconds, options.warm_up_seconds, str(rate)
@@ -195,19 +194,19 @@ class _Bench:
         self._say(f"  p50 {found['p50'] * 1000:.0f} ms, p99 {found['p99'] * 1000:.0f} ms")
         shares = {
             f"{name}_cpu_ratio": (used - before[name]) / (time.monotonic() - started)
-            for name, used in _used(children).items()
+            for name, used in _used(self._worker_process, api).items()
         }
         return {name: round(value, 4) for name, value in (found | shares).items()} | {"samples": len(ages)}
 
 
-def _used(children: dict[str, Child]) -> dict[str, float]:
-    """Processor seconds so far, of those for whom they can be told."""
-    used = {name: seconds for name, child in children.items() if (seconds := child.cpu_seconds()) is not None}
-    return used | {"evaluator": children["worker"].helpers_cpu_seconds()} if used else {}
+def _used(worker: Child, api: Child) -> dict[str, float]:
+    """Processor seconds so far of each process, of those for whom they can be told."""
+    used = {f"worker_{name}": seconds for name, seconds in worker.cpu_seconds_by_process(CORRELATE).items()}
+    return used | api.cpu_seconds_by_process("api")
 
 
-def _microseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1e6, 1)
+def _microseconds(seconds: float) -> float:
+    return round(seconds * 1e6, 1)
 
 
 def _python_speed() -> float:

@@ -1,6 +1,7 @@
 """Measures a worker from outside: by what it wrote durably into the state feed."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,12 +11,21 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from service.domain.facts import SourceSeen
 from service.domain.scopes import Scopes
 from service.errors import FailedError
+from service.fetches import Batch, RawRecord, take_batches
 from service.processes import Child, Processes
 
 STATE, CONTACTS = "cti.state", "cti.contacts"
+CORRELATE: Final = "correlate"
+"""What a worker's first process does."""
+
 _STUCK_SECONDS: Final = 60
 _SILENT_SECONDS: Final = 1.5
 """The counts tell that all events are in CORRELATE; when nothing more comes after them, all are in every scope, too."""
+_LOOK_SECONDS: Final = 0.3
+_GATHER_MS: Final = 50
+_GATHERED_BYTES: Final = 1 << 18
+"""So long, or until so much is there, the broker lets records gather: seldom looked is cheaply looked."""
+
 _SOURCE_PREFIX: Final = b"o|"
 
 
@@ -23,13 +33,12 @@ _SOURCE_PREFIX: Final = b"o|"
 class Watched:
     """How fast the backlog went into the state feed, what was written for it, and the floor after it.
 
-    `cpu_seconds_per_event` is what the worker's own process took, `evaluator_cpu_seconds_per_event` its second process;
-    None where that cannot be told.
+    `cpu_seconds_per_event` is what each of the worker's processes took: `correlate`, `aggregate`, `evaluator`; empty
+    where that cannot be told.
     """
 
     events_per_second: float
-    cpu_seconds_per_event: float | None
-    evaluator_cpu_seconds_per_event: float | None
+    cpu_seconds_per_event: dict[str, float]
     state_bytes: int
     state_records: int
     scopes: Scopes
@@ -43,15 +52,15 @@ async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Ch
     consumer = await _reader(bootstrap, STATE, partitions)
     tally = _Tally()
     started = moved = time.monotonic()
-    used_before = used = _used(worker)
+    used_before = used = worker.cpu_seconds_by_process(CORRELATE)
     first = 0
     try:
         while tally.events < events or time.monotonic() - moved < _SILENT_SECONDS:
-            found = await consumer.getmany(timeout_ms=200, max_records=20_000)
-            for records in found.values():
+            found = await _take(consumer)
+            for records in found:
                 tally.take(records)
             if found:
-                moved, used = time.monotonic(), _used(worker)
+                moved, used = time.monotonic(), worker.cpu_seconds_by_process(CORRELATE)
             if not first and 0 < tally.events < events:
                 started, first, used_before = moved, tally.events, used
             if time.monotonic() - moved > _STUCK_SECONDS:
@@ -63,15 +72,8 @@ async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Ch
     scopes = Scopes()
     for key, value in tally.latest.items():
         scopes.put(key, value)
-    costs = [None if u is None or b is None else (u - b) / max(events - first, 1)
-             for u, b in zip(used, used_before, strict=True)]  # fmt: skip
-    return Watched(rate, costs[0], costs[1], tally.bytes, tally.records, scopes)
-
-
-def _used(worker: Child) -> tuple[float | None, float | None]:
-    """Processor seconds so far: the worker's own process, and its second one."""
-    own = worker.cpu_seconds()
-    return own, None if own is None else worker.helpers_cpu_seconds()
+    costs = {name: (seconds - used_before.get(name, 0.0)) / max(events - first, 1) for name, seconds in used.items()}
+    return Watched(rate, costs, tally.bytes, tally.records, scopes)
 
 
 async def size_of(bootstrap: str, topic: str, partitions: int) -> int:
@@ -80,9 +82,9 @@ async def size_of(bootstrap: str, topic: str, partitions: int) -> int:
     size, silent = 0, 0
     try:
         while silent < 3:
-            found = await consumer.getmany(timeout_ms=300, max_records=20_000)
+            found = await _take(consumer)
             silent = 0 if found else silent + 1
-            size += sum(len(r.key or b"") + len(r.value or b"") for records in found.values() for r in records)
+            size += sum(len(r.key or b"") + len(r.value or b"") for records in found for r in records)
     finally:
         await consumer.stop()
     return size
@@ -90,12 +92,21 @@ async def size_of(bootstrap: str, topic: str, partitions: int) -> int:
 
 async def _reader(bootstrap: str, topic: str, partitions: int) -> Any:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, fetch_max_wait_ms=20, max_partition_fetch_bytes=2 << 20, check_crcs=False
-    )
+        bootstrap_servers=bootstrap, fetch_max_wait_ms=_GATHER_MS, fetch_min_bytes=_GATHERED_BYTES,
+        max_partition_fetch_bytes=2 << 20, check_crcs=False,
+    )  # fmt: skip
     await consumer.start()
     consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
     await consumer.seek_to_beginning()
     return consumer
+
+
+async def _take(consumer: Any) -> list[Batch]:
+    """What came lately, record batch by record batch: who watches must not cost what is to be measured."""
+    found: dict[TopicPartition, Batch] = await take_batches(
+        consumer._fetcher, lambda tp: True, wait=_LOOK_SECONDS, max_records=20_000, check_crcs=False
+    )
+    return list(found.values())
 
 
 class _Tally:
@@ -111,9 +122,9 @@ class _Tally:
     def events(self) -> int:
         return sum(self._counts.values())
 
-    def take(self, records: list[Any]) -> None:
+    def take(self, records: Sequence[RawRecord]) -> None:
         for record in records:
-            key, value = record.key, record.value
+            key, value = record.key or b"", record.value
             self.latest[key] = value
             self.bytes += len(key) + len(value or b"")
             if value and key.startswith(_SOURCE_PREFIX):

@@ -119,7 +119,7 @@ async def test_the_process_that_evaluates_may_die_and_the_worker_counts_on(run: 
     async with httpx.AsyncClient(base_url=run.start_api(), timeout=10) as api:
         await run.until_ready([worker])
         await run.until(lambda: "evaluating 1 rules" in worker.log_text(), "the rules are evaluated")
-        (evaluator,) = worker.helpers()
+        evaluator = worker.helpers()["evaluator"]
         os.kill(evaluator, signal.SIGKILL)
         await tell(run, "visit.queued", "c1")
         await tell(run, "visit.queued", "c2")
@@ -133,22 +133,33 @@ async def test_the_process_that_evaluates_may_die_and_the_worker_counts_on(run: 
 
         await until(counted, "the worker counts", run)
         await until(fires, "its new process tells", run)
-        assert worker.helpers() != [evaluator]
-        assert "ended with -9: starting it again" in worker.log_text()
+        assert worker.helpers()["evaluator"] != evaluator
+        assert "evaluator ended with -9: starting it again" in worker.log_text()
         text = (await api.get(f"http://127.0.0.1:{port}/metrics")).text
         (judged,) = re.findall(r"floorwalker_worker_evaluation_seconds_count (\S+)", text)
         assert float(judged) > 0
         assert 'floorwalker_worker_records_total{topic="cti.events"}' in text
 
 
-async def test_the_process_that_evaluates_ends_with_its_worker_however_that_ends(run: StreamRun) -> None:
+async def test_the_helpers_of_a_worker_end_with_it_however_that_ends(run: StreamRun) -> None:
     workers = [run.start_worker(), run.start_worker()]
     await run.until_ready(workers)
-    evaluators = [pid for worker in workers for pid in worker.helpers()]
-    assert len(evaluators) == 2
-    run.kill(workers[0])
+    helpers = [pid for worker in workers for pid in worker.helpers().values()]
+    assert len(helpers) == 4
+    os.kill(workers[0].pid, signal.SIGKILL)
     assert await stop(run, workers[1]) == 0
-    await run.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in evaluators), "they have ended, too")
+    await run.until_ended(workers[0])
+    await run.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in helpers), "they have ended, too")
+
+
+async def test_a_worker_without_one_of_its_counting_processes_ends(run: StreamRun) -> None:
+    worker = run.start_worker()
+    await run.until_ready([worker])
+    helpers = worker.helpers()
+    os.kill(helpers["aggregate"], signal.SIGKILL)
+    assert await run.until_ended(worker) == 1
+    assert "the worker's process aggregate ended with -9" in worker.log_text()
+    await run.until(lambda: not Path(f"/proc/{helpers['evaluator']}").exists(), "the evaluator has ended, too")
 
 
 async def test_an_applied_configuration_is_followed_without_a_restart(run: StreamRun, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.support.apache_kafka import KafkaProcess
 from tests.support.busy_floor import CONFIG, tell
 from tests.support.http_receiver import HttpReceiver
 from tests.support.stream_run import StreamRun
-from tests.support.worker_processes import evaluators_of
+from tests.support.worker_processes import evaluator_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
 
@@ -54,14 +54,14 @@ async def run(broker: KafkaProcess, desk: HttpReceiver, tmp_path: Path) -> Async
 
 async def kill_evaluator(run: StreamRun, worker: Child) -> Child:
     """Kill -9 the process that judges the rules, and nothing else."""
-    await run.until(lambda: bool(evaluators_of(worker)), "the worker has a second process")
-    os.kill(evaluators_of(worker)[0], signal.SIGKILL)
+    await run.until(lambda: evaluator_of(worker) is not None, "the worker has an evaluator")
+    os.kill(worker.helpers()["evaluator"], signal.SIGKILL)
     return worker
 
 
 async def kill_main(run: StreamRun, worker: Child) -> Child:
-    """Kill -9 the process that counts, and nothing else; whoever runs workers starts another one."""
-    left = evaluators_of(worker)
+    """Kill -9 the first process, and nothing else; whoever runs workers starts another one."""
+    left = worker.helpers().values()
     os.kill(worker.pid, signal.SIGKILL)
     await run.until_ended(worker)
     successor = run.start_worker()

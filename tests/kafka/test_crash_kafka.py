@@ -142,13 +142,13 @@ async def freeze(crash: CrashRun) -> None:
     """SIGSTOP the worker until another one has taken over, and let it go on."""
     frozen = crash.workers[0]
     crash.fault()
-    os.kill(frozen.pid, signal.SIGSTOP)
+    os.killpg(frozen.pid, signal.SIGSTOP)
     crash.workers.append(crash.run.start_worker())
     await asyncio.sleep(LONGER_THAN_THE_SESSION_S)
     try:
         await moves_again(crash)
     finally:
-        os.kill(frozen.pid, signal.SIGCONT)
+        os.killpg(frozen.pid, signal.SIGCONT)
     await moves_again(crash)
     for worker in crash.workers[1:]:
         crash.workers.remove(worker)

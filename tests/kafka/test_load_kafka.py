@@ -23,8 +23,8 @@ from tests.support.http_receiver import HttpReceiver, hangs
 from tests.support.mornings import CONFIG, Event, named, record, recording, simulated
 from tests.support.slow_client import who_never_reads
 from tests.support.stop_scenarios import Load
-from tests.support.stream_run import StreamRun
-from tests.support.worker_processes import evaluators_of, resident_mib
+from tests.support.stream_run import StreamRun, is_ready
+from tests.support.worker_processes import resident_mib
 
 pytestmark = [pytest.mark.kafka, pytest.mark.load]
 
@@ -60,11 +60,11 @@ async def run(broker: KafkaProcess, tmp_path: Path) -> AsyncIterator[StreamRun]:
 
 
 class Watched:
-    """Memory of a worker's two processes and of the API, and the worker's lag and count, by /proc and its metrics."""
+    """Memory of a worker's processes and of the API, and the worker's lag and count, by /proc and its metrics."""
 
-    def __init__(self, pids: list[int], port: int) -> None:
+    def __init__(self, pids: dict[str, int], port: int) -> None:
         self._pids, self._url = pids, f"http://127.0.0.1:{port}/metrics"
-        self.mib: dict[str, list[float]] = {"worker": [], "evaluator": [], "API": []}
+        self.mib: dict[str, list[float]] = {name: [] for name in pids}
         self.lags: list[float] = []
         self.taken: list[tuple[float, float]] = []
 
@@ -72,8 +72,8 @@ class Watched:
         """Look every half second, until cancelled."""
         async with httpx.AsyncClient(timeout=10) as client:
             while True:
-                for mib, pid in zip(self.mib.values(), self._pids, strict=True):
-                    mib.append(resident_mib(pid))
+                for name, pid in self._pids.items():
+                    self.mib[name].append(resident_mib(pid))
                 text = (await client.get(self._url)).text
                 self.lags.append(sum(float(lag) for topic, lag in LAG.findall(text) if topic == "cti.events"))
                 self.taken.append((time.monotonic(), sum(map(float, TAKEN.findall(text)))))
@@ -135,7 +135,7 @@ async def test_three_times_the_capacity_for_a_minute(
         await run.until_ready([worker])
         await run.until(lambda: "rules, " in worker.log_text(), "the rules are evaluated")
         assert run.api is not None
-        seen = Watched([worker.pid, *evaluators_of(worker), run.api.pid], port)
+        seen = Watched({"correlate": worker.pid, **worker.helpers(), "API": run.api.pid}, port)
         watching = asyncio.create_task(seen.watch())
         started = time.monotonic()
         sending = asyncio.create_task(Load(run, events, per_second=CAPACITY * OVERLOAD).send())
@@ -233,13 +233,13 @@ async def test_a_million_changelog_records_are_loaded_while_the_api_goes_on(run:
         said = await until_ready(client)
         api_s = time.monotonic() - started
         worker = run.start_worker()
-        await run.until(lambda: "Worker ready" in worker.log_text(), "the worker is ready", 120)
+        await run.until(lambda: is_ready(worker), "the worker is ready", 120)
         killed = time.monotonic()
         run.kill(worker)
         successor = run.start_worker()
         await run.send([record(fresh)])
         staleness = asyncio.create_task(staleness_until(client, newest_ms))
-        await run.until(lambda: "Worker ready" in successor.log_text(), "its successor is ready", 120)
+        await run.until(lambda: is_ready(successor), "its successor is ready", 120)
         ready_s = time.monotonic() - killed
         stale = await staleness
         fresh_s = time.monotonic() - killed

@@ -32,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 EVENTS = "cti.events"
 LARGEST_RECORD_BYTES = 4 << 20
 API_TIMEOUT_S = 10.0
+PROCESSES = 3
+"""Of a worker: CORRELATE, AGGREGATE, evaluator."""
 
 Record = tuple[bytes | None, bytes | None]
 Placed = tuple[bytes | None, bytes | None, int | None]
@@ -65,6 +67,11 @@ def run_report(source: Source, attribution: str = "outcome") -> Report:
         assert code == 0 and not errors.getvalue(), errors.getvalue()
         report: Report = json.loads(out.getvalue())
     return report
+
+
+def is_ready(worker: Child) -> bool:
+    """Whether each process of a worker has loaded its partitions once."""
+    return worker.log_text().count("Worker ready") >= PROCESSES
 
 
 class StreamRun:
@@ -101,7 +108,7 @@ class StreamRun:
         await self.feed.stop()
         for child in self._children:
             if child.exit_code is None:  # to stop tidily takes two seconds, and has tests of its own
-                os.kill(child.pid, signal.SIGKILL)
+                os.killpg(child.pid, signal.SIGKILL)
         self._processes.__exit__(kind, error, trace)
 
     # --- processes --------------------------------------------------------------------------------------------------
@@ -133,13 +140,13 @@ class StreamRun:
         return child
 
     def kill(self, child: Child) -> None:
-        """Kill -9 a worker."""
-        os.kill(child.pid, signal.SIGKILL)
+        """Kill -9 all processes of a worker at once."""
+        os.killpg(child.pid, signal.SIGKILL)
         self._processes.stop(child)
 
     async def until_ready(self, workers: Sequence[Child]) -> None:
         """Return when all of them have loaded their partitions once."""
-        await self.until(lambda: all("Worker ready" in worker.log_text() for worker in workers), "workers are ready")
+        await self.until(lambda: all(is_ready(worker) for worker in workers), "workers are ready")
 
     async def until_ended(self, child: Child, timeout_s: float = 30.0) -> int:
         """Wait for a worker that ends by itself; returns its exit code."""

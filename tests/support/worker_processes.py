@@ -1,4 +1,4 @@
-"""What /proc says of processes: how much memory one holds, and which is a worker's second one."""
+"""What /proc says of processes: how much memory one holds, and which of a worker's judges the rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def resident_mib(pid: int | str = "self") -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def evaluators_of(worker: Child) -> list[int]:
-    """The worker's second process, if there is one now; what Python starts beside one that it spawns is no such."""
-    lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in worker.helpers()}
-    return [pid for pid, line in lines.items() if line.exists() and b"resource_tracker" not in line.read_bytes()]
+def evaluator_of(worker: Child) -> int | None:
+    """The process of the worker that judges the alert rules; None while there is none."""
+    return worker.helpers().get("evaluator")
