@@ -37,5 +37,6 @@ class FloorwalkerApp(faust.App):
     BootStrategy = _Boot
     lease: Lease
     fetch_max_wait_ms: int
+    fetch_min_bytes: int
     batch_producer: BatchProducer
     dead_letters: DeadLetters

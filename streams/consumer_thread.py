@@ -106,6 +106,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # the driver's fixed 1.5 s would be the delay of every event that arrives in a quiet moment
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.app.fetch_max_wait_ms
+        consumer._fetch_min_bytes = self.app.fetch_min_bytes
         return consumer
 
     async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:

@@ -105,13 +105,15 @@ def run(settings: ProcessSettings, config: Config) -> int:
     build_receivers(config.notify)  # whoever cannot be told is named now, not by another process later
     aggregate = HelperProcess("aggregate", run_aggregate, settings, config, vital=True)
     evaluator = HelperProcess("evaluator", run_evaluator, settings, config, vital=False, beside=[aggregate])
+    code: object = 0
     try:
         _correlate(settings, config, [aggregate, evaluator])
+    except SystemExit as ended:  # so Faust's worker always ends
+        code = ended.code
     finally:
         evaluator.stop()
-        if not aggregate.stop():
-            sys.exit(EXIT_FAILED)
-    return 0
+        in_order = aggregate.stop()
+    return 0 if in_order and not code else EXIT_FAILED
 
 
 def _correlate(settings: ProcessSettings, config: Config, helpers: Sequence[HelperProcess]) -> None:
