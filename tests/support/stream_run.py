@@ -32,8 +32,8 @@ ROOT = Path(__file__).parents[2]
 EVENTS = "cti.events"
 LARGEST_RECORD_BYTES = 4 << 20
 API_TIMEOUT_S = 10.0
-PROCESSES = 3
-"""Of a worker: CORRELATE, AGGREGATE, evaluator."""
+WITH_PARTITIONS = 2
+"""Processes of a worker that have partitions to load: CORRELATE and AGGREGATE."""
 
 Record = tuple[bytes | None, bytes | None]
 Placed = tuple[bytes | None, bytes | None, int | None]
@@ -71,7 +71,7 @@ def run_report(source: Source, attribution: str = "outcome") -> Report:
 
 def is_ready(worker: Child) -> bool:
     """Whether each process of a worker has loaded its partitions once."""
-    return worker.log_text().count("Worker ready") >= PROCESSES
+    return worker.log_text().count("Worker ready") >= WITH_PARTITIONS
 
 
 class StreamRun:
