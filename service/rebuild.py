@@ -49,7 +49,7 @@ def rebuild(
     """Make the state's topics anew and have the group read `cti.events` from its first record on.
 
     `partitions` None: as many as there are. With another number the topics that are kept are made anew as well, from
-    their own records; nobody may write to them meanwhile. Raises WorkersRun before anything is changed, FailedError.
+    their own records; nobody may write to them meanwhile. Raises WorkersRun before anything is deleted, FailedError.
     `client` is further settings of kafka-python.
     """
     count = partial(_partitions, bootstrap, client)

@@ -193,7 +193,7 @@ class _Bench:
         found = p50_p99(ages)
         self._say(f"  p50 {found['p50'] * 1000:.0f} ms, p99 {found['p99'] * 1000:.0f} ms")
         shares = {
-            f"{name}_cpu_ratio": (used - before[name]) / (time.monotonic() - started)
+            f"{name}_cpu_ratio": (used - before.get(name, 0.0)) / (time.monotonic() - started)
             for name, used in _used(self._worker_process, api).items()
         }
         return {name: round(value, 4) for name, value in (found | shares).items()} | {"samples": len(ages)}

@@ -162,6 +162,22 @@ async def test_a_worker_without_one_of_its_counting_processes_ends(run: StreamRu
     await run.until(lambda: not Path(f"/proc/{helpers['evaluator']}").exists(), "the evaluator has ended, too")
 
 
+async def test_a_terminals_ctrl_c_reaches_all_processes_of_a_worker_and_ends_it_in_order(run: StreamRun) -> None:
+    worker = run.start_worker()
+    await run.until_ready([worker])
+    helpers = worker.helpers().values()
+    os.killpg(worker.pid, signal.SIGINT)
+    assert await run.until_ended(worker) == 0, worker.log_text()[-3000:]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in helpers)
+
+
+async def test_a_worker_ends_in_order_when_only_its_aggregate_was_told_to(run: StreamRun) -> None:
+    worker = run.start_worker()
+    await run.until_ready([worker])
+    os.kill(worker.helpers()["aggregate"], signal.SIGTERM)
+    assert await run.until_ended(worker) == 0, worker.log_text()[-3000:]
+
+
 async def test_an_applied_configuration_is_followed_without_a_restart(run: StreamRun, tmp_path: Path) -> None:
     worker = run.start_worker()
     async with httpx.AsyncClient(base_url=run.start_api(), timeout=10) as api:

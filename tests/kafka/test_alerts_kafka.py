@@ -20,7 +20,6 @@ from tests.support.apache_kafka import KafkaProcess
 from tests.support.busy_floor import CONFIG, tell
 from tests.support.http_receiver import HttpReceiver
 from tests.support.stream_run import StreamRun
-from tests.support.worker_processes import evaluator_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
 
@@ -54,7 +53,7 @@ async def run(broker: KafkaProcess, desk: HttpReceiver, tmp_path: Path) -> Async
 
 async def kill_evaluator(run: StreamRun, worker: Child) -> Child:
     """Kill -9 the process that judges the rules, and nothing else."""
-    await run.until(lambda: evaluator_of(worker) is not None, "the worker has an evaluator")
+    await run.until(lambda: "evaluator" in worker.helpers(), "the worker has an evaluator")
     os.kill(worker.helpers()["evaluator"], signal.SIGKILL)
     return worker
 
