@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from aiokafka.consumer.fetcher import FetchResult
@@ -12,6 +12,9 @@ from aiokafka.errors import CorruptRecordException
 
 TP = TypeVar("TP", bound=NamedTuple)
 """(topic, partition), as aiokafka or Faust names it."""
+
+Taken = TypeVar("Taken")
+"""What is made of a fetch result."""
 
 
 class RawRecord(Protocol):
@@ -61,11 +64,27 @@ async def take_batches(
     A batch ends with the record batch that reaches `max_records`. Runs in the loop that owns the fetcher. Raises what
     the fetcher met: KafkaError, CorruptRecordException.
     """
+    return await _take(fetcher, wanted, wait, lambda result, tp: _read(result, tp, max_records, check_crcs))
+
+
+async def take_unread(
+    fetcher: Any, wanted: Callable[[TP], bool], *, wait: float
+) -> dict[TP, list[Iterable[RawRecord]]]:
+    """As `take_batches`, but nobody looks into the record batches: whoever iterates over one has it parsed then.
+
+    For partitions read from their beginning on, of which no control batches and no checksums matter.
+    """
+    return await _take(fetcher, wanted, wait, _leave_unread)
+
+
+async def _take(
+    fetcher: Any, wanted: Callable[[TP], bool], wait: float, read: Callable[[FetchResult, TP], Taken | None]
+) -> dict[TP, Taken]:
     deadline = time.monotonic() + wait
     while True:
         if fetcher._subscriptions.reassignment_in_progress:
             await fetcher._subscriptions.wait_for_assignment()
-        taken = _take_now(fetcher, wanted, max_records, check_crcs)
+        taken = _take_now(fetcher, wanted, read)
         left = deadline - time.monotonic()
         if taken or left <= 0:
             return taken
@@ -77,8 +96,10 @@ async def take_batches(
             waiter.result()  # authorisation errors
 
 
-def _take_now(fetcher: Any, wanted: Callable[[TP], bool], max_records: int, check_crcs: bool) -> dict[TP, Batch]:
-    taken: dict[TP, Batch] = {}
+def _take_now(
+    fetcher: Any, wanted: Callable[[TP], bool], read: Callable[[FetchResult, TP], Taken | None]
+) -> dict[TP, Taken]:
+    taken: dict[TP, Taken] = {}
     for tp, result in list(fetcher._records.items()):
         if not fetcher._subscriptions.is_assigned(tp):
             del fetcher._records[tp]
@@ -88,7 +109,7 @@ def _take_now(fetcher: Any, wanted: Callable[[TP], bool], max_records: int, chec
                     continue  # deliver the others first; the error is raised by the next call
                 _release(fetcher, tp)
                 result.check_raise()
-            batch = _read(result, tp, max_records, check_crcs)
+            batch = read(result, tp)
             if not result.has_more():
                 _release(fetcher, tp)
             if batch is not None:
@@ -123,3 +144,18 @@ def _read(result: FetchResult, tp: TP, max_records: int, check_crcs: bool) -> Ba
     if not source._records.has_next():
         result._partition_records = None
     return batch if batch.next_offset > batch.start_offset else None
+
+
+def _leave_unread(result: FetchResult, tp: Any) -> list[Iterable[RawRecord]] | None:
+    """Move record batches from the result as they are; None if the position was changed since the fetch."""
+    if not result.has_more() or not result.check_assignment(tp):
+        return None
+    source = result._partition_records
+    found: list[Any] = []
+    while source._records.has_next():
+        found.append(source._records.next_batch())
+    if found:
+        source.next_fetch_offset = found[-1].next_offset
+    result._update_position()
+    result._partition_records = None
+    return found or None

@@ -1,7 +1,7 @@
 """Measures a worker from outside: by what it wrote durably into the state feed."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from service.domain.facts import SourceSeen
 from service.domain.scopes import Scopes
 from service.errors import FailedError
-from service.fetches import Batch, RawRecord, take_batches
+from service.fetches import RawRecord, take_unread
 from service.processes import Child, Processes
 
 STATE, CONTACTS = "cti.state", "cti.contacts"
@@ -47,33 +47,28 @@ class Watched:
 async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Child, processes: Processes) -> Watched:
     """Follow the state feed from the first count seen until all `events` are in it.
 
-    When the first look finds them all, the worker's start is part of the time. Raises FailedError when it stands still.
+    What comes is looked into once nothing more does: who watches must not cost what is to be measured. When the first
+    look finds all events, the worker's start is part of the time. Raises FailedError when it stands still.
     """
     consumer = await _reader(bootstrap, STATE, partitions)
-    tally = _Tally()
-    started = moved = time.monotonic()
-    used_before = used = worker.cpu_seconds_by_process(CORRELATE)
-    first = 0
+    moved, looks = time.monotonic(), list[_Look]()
+    tally = _Tally(events, _Look(moved, worker.cpu_seconds_by_process(CORRELATE), ()))
     try:
-        while tally.events < events or time.monotonic() - moved < _SILENT_SECONDS:
+        while tally.events < events or looks:
             found = await _take(consumer)
-            for records in found:
-                tally.take(records)
             if found:
-                moved, used = time.monotonic(), worker.cpu_seconds_by_process(CORRELATE)
-            if not first and 0 < tally.events < events:
-                started, first, used_before = moved, tally.events, used
+                moved = time.monotonic()
+                looks.append(_Look(moved, worker.cpu_seconds_by_process(CORRELATE), found))
+            elif time.monotonic() - moved > _SILENT_SECONDS:
+                for look in looks:
+                    tally.take(look)
+                looks.clear()
             if time.monotonic() - moved > _STUCK_SECONDS:
                 raise FailedError(f"the worker stands still after {tally.events} of {events} events")
             processes.check()
-        rate = (events - first) / max(moved - started, 1e-6)
     finally:
         await consumer.stop()
-    scopes = Scopes()
-    for key, value in tally.latest.items():
-        scopes.put(key, value)
-    costs = {name: (seconds - used_before.get(name, 0.0)) / max(events - first, 1) for name, seconds in used.items()}
-    return Watched(rate, costs, tally.bytes, tally.records, scopes)
+    return tally.result()
 
 
 async def size_of(bootstrap: str, topic: str, partitions: int) -> int:
@@ -101,20 +96,33 @@ async def _reader(bootstrap: str, topic: str, partitions: int) -> Any:
     return consumer
 
 
-async def _take(consumer: Any) -> list[Batch]:
-    """What came lately, record batch by record batch: who watches must not cost what is to be measured."""
-    found: dict[TopicPartition, Batch] = await take_batches(
-        consumer._fetcher, lambda tp: True, wait=_LOOK_SECONDS, max_records=20_000, check_crcs=False
+async def _take(consumer: Any) -> list[Iterable[RawRecord]]:
+    """The record batches that came lately, not looked into."""
+    found: dict[TopicPartition, list[Iterable[RawRecord]]] = await take_unread(
+        consumer._fetcher, lambda tp: True, wait=_LOOK_SECONDS
     )
-    return list(found.values())
+    return [batch for batches in found.values() for batch in batches]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What came into the state feed by a moment of the monotonic clock, and what the worker had used of processors."""
+
+    at: float
+    used: dict[str, float]
+    found: Sequence[Iterable[RawRecord]]
 
 
 class _Tally:
     """Counts events from the sources' running counts, and keeps the newest value of each key."""
 
-    def __init__(self) -> None:
-        self.latest: dict[bytes, bytes | None] = {}
-        self.bytes = self.records = 0
+    def __init__(self, expected: int, began: _Look) -> None:
+        """So many events are `expected`; what is measured begins with the first look that finds some, not all."""
+        self._expected = expected
+        self._began = self._last = began
+        self._first = 0
+        self._bytes = self._records = 0
+        self._latest: dict[bytes, bytes | None] = {}
         self._decode = msgspec.msgpack.Decoder(SourceSeen).decode
         self._counts: dict[tuple[str, int], int] = {}
 
@@ -122,13 +130,28 @@ class _Tally:
     def events(self) -> int:
         return sum(self._counts.values())
 
-    def take(self, records: Sequence[RawRecord]) -> None:
-        for record in records:
-            key, value = record.key or b"", record.value
-            self.latest[key] = value
-            self.bytes += len(key) + len(value or b"")
-            if value and key.startswith(_SOURCE_PREFIX):
-                seen = self._decode(value)
-                # event types have a dot in their name, findings such as `late` have none
-                self._counts[seen.scope, seen.partition] = sum(n for kind, n in seen.counts.items() if "." in kind)
-        self.records += len(records)
+    def take(self, look: _Look) -> None:
+        for records in look.found:
+            for record in records:
+                self._put(record.key or b"", record.value)
+        self._last = look
+        if not self._first and 0 < self.events < self._expected:
+            self._first, self._began = self.events, look
+
+    def _put(self, key: bytes, value: bytes | None) -> None:
+        self._latest[key] = value
+        self._records += 1
+        self._bytes += len(key) + len(value or b"")
+        if value and key.startswith(_SOURCE_PREFIX):
+            seen = self._decode(value)
+            # event types have a dot in their name, findings such as `late` have none
+            self._counts[seen.scope, seen.partition] = sum(n for kind, n in seen.counts.items() if "." in kind)
+
+    def result(self) -> Watched:
+        """What all looks together tell."""
+        events, began, last = self.events - self._first, self._began, self._last
+        scopes = Scopes()
+        for key, value in self._latest.items():
+            scopes.put(key, value)
+        costs = {name: (used - began.used.get(name, 0.0)) / max(events, 1) for name, used in last.used.items()}
+        return Watched(events / max(last.at - began.at, 1e-6), costs, self._bytes, self._records, scopes)
