@@ -9,6 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.support.client_sockets import close_sockets_given_up
+
 HERE = Path(__file__).parent
 MARKER_OF_FOLDER = {"integration": "embedded", "kafka": "kafka", "browser": "browser", "data": "data"}
 # .ci/run sets it: there everything can be installed, so a skipped test is a test that nobody ran
@@ -20,6 +22,8 @@ TIMING = (hypothesis.HealthCheck.too_slow,)
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=TIMING)
 hypothesis.settings.register_profile("long", deadline=None, print_blob=True, suppress_health_check=TIMING)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+close_sockets_given_up()
 
 
 def folder_of(node: pytest.Item | pytest.Collector) -> str:
