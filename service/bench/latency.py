@@ -130,14 +130,17 @@ def timed(mix: Mix) -> list[tuple[int, Record]]:
 
 
 async def _send_paced(sender: Sender, due: list[tuple[int, Record]], probes: list[Probe], end: float) -> None:
+    """Send probes until `end`, and the mix to its last event: agents who hang in a call would have the next load close
+    what this one left open.
+    """
     at, next_probe = 0, [due[0][0] / 1000 + i * PROBE_EVERY_SECONDS / len(probes) for i in range(len(probes))]
-    while (now := time.time()) < end:
+    while (now := time.time()) < end or at < len(due):
         now_ms = now * 1000
         while at < len(due) and due[at][0] <= now_ms:
             await sender.add(*due[at][1])
             at += 1
         for number, probe in enumerate(probes):
-            if next_probe[number] <= now:
+            if next_probe[number] <= now < end:
                 next_probe[number] += PROBE_EVERY_SECONDS
                 await sender.add(*probe.record(now))
         await sender.send_open()
