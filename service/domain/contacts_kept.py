@@ -170,11 +170,24 @@ class KeptContacts:
     def drain(self) -> list[tuple[str, bytes | None]]:
         """What changed since the last call, encoded; None for what is gone."""
         contacts = self.contacts
-        found: list[tuple[str, bytes | None]] = [(name, _raw(contacts[name])) for name in self.changed]
+        found: list[tuple[str, bytes | None]] = []
+        for name in self.changed:
+            kept = contacts[name]
+            raw = _raw(kept)
+            if isinstance(kept, Contact) and kept.lined_up and _is_over(kept.record):
+                contacts[name] = raw
+                self._packed[kept.record.source].append((kept.record.last_ms, name, raw))
+            found.append((name, raw))
         found += [(name, None) for name in self.gone]
         self.changed.clear()
         self.gone.clear()
         return found
+
+
+def _is_over(record: ContactRecord) -> bool:
+    """Whether a contact that closed is not expected to be heard of again: all that its feed tells has been told."""
+    last_ms = record.legs[-1].wrapup_ended_ms if record.legs else record.ended_ms
+    return last_ms is not None and record.amends is None and record.closed
 
 
 def _record(kept: Contact | bytes) -> ContactRecord:
