@@ -14,7 +14,7 @@ from service.cli import DONE, FAILED, Command
 from service.console import console, print_line
 from service.errors import UsageError
 
-QUICK_EVENTS, FULL_EVENTS = 20_000, 200_000
+QUICK_EVENTS, FULL_EVENTS = 20_000, 300_000
 LEAST_EVENTS = 1_000
 LEAST_AGENTS = 25
 """Fewer could not serve 5,000 events a second one contact at a time."""

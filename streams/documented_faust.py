@@ -17,6 +17,7 @@ import mode.loop
 from faust.types import StreamT
 from faust.worker import Worker
 
+from service.bench.load import warm_up
 from service.collector import tune_collector
 from service.domain import aggregate, correlate, state_feed
 from service.domain.facts import FactBatch, decode_batch, encode_batch
@@ -40,13 +41,13 @@ class Job:
 
 
 class Progress:
-    """Measures from the moment the first tenth is through both stages to the end."""
+    """Measures from the moment the warm-up is through both stages to the end."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._done = 0
         self._started = self._used = 0.0
-        self._start_at = max(1, job.facts // 10)
+        self._start_at = max(1, warm_up(job.facts))
 
     def fact_applied(self) -> None:
         """One more fact is in the state; the last one writes the result."""

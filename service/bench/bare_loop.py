@@ -7,6 +7,7 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from service.bench.load import warm_up
 from service.collector import tune_collector
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
@@ -14,7 +15,7 @@ from service.domain.settings import Floor
 
 
 async def measure(bootstrap: str, topic: str, partitions: int, events: int) -> tuple[float, float]:
-    """Return events a second, and processor seconds an event, of reading `events`, counted from the first fetch on."""
+    """Return events a second, and processor seconds an event, of reading `events`, counted once it is warm."""
     floor = Floor()
     correlate = [CorrelateStore(floor) for _ in range(partitions)]
     aggregate = AggregateStore(floor)
@@ -31,7 +32,7 @@ async def measure(bootstrap: str, topic: str, partitions: int, events: int) -> t
                     for fact in store.take(record.value, record.timestamp, record.offset):
                         aggregate.apply(fact)
                 done += len(records)
-            if done and not started:
+            if not started and done >= warm_up(events):
                 started, used, first_done = time.perf_counter(), time.process_time(), done
         counted = done - first_done
         return counted / (time.perf_counter() - started), (time.process_time() - used) / counted

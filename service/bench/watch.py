@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from service.bench.load import warm_up
 from service.domain.facts import SourceSeen
 from service.domain.scopes import Scopes
 from service.errors import FailedError
@@ -45,10 +46,11 @@ class Watched:
 
 
 async def watch_backlog(bootstrap: str, partitions: int, events: int, worker: Child, processes: Processes) -> Watched:
-    """Follow the state feed from the first count seen until all `events` are in it.
+    """Follow the state feed until all `events` are in it; what is measured begins once the worker is warm.
 
     What comes is looked into once nothing more does: who watches must not cost what is to be measured. When the first
-    look finds all events, the worker's start is part of the time. Raises FailedError when it stands still.
+    look after the warm-up finds all events, the worker's start is part of the time. Raises FailedError when it stands
+    still.
     """
     consumer = await _reader(bootstrap, STATE, partitions)
     moved, looks = time.monotonic(), list[_Look]()
@@ -117,8 +119,10 @@ class _Tally:
     """Counts events from the sources' running counts, and keeps the newest value of each key."""
 
     def __init__(self, expected: int, began: _Look) -> None:
-        """So many events are `expected`; what is measured begins with the first look that finds some, not all."""
-        self._expected = expected
+        """So many events are `expected`; what is measured begins with the first look that finds it warm,
+        and not all there.
+        """
+        self._expected, self._warm = expected, max(1, warm_up(expected))
         self._began = self._last = began
         self._first = 0
         self._bytes = self._records = 0
@@ -135,7 +139,7 @@ class _Tally:
             for record in records:
                 self._put(record.key or b"", record.value)
         self._last = look
-        if not self._first and 0 < self.events < self._expected:
+        if not self._first and self._warm <= self.events < self._expected:
             self._first, self._began = self.events, look
 
     def _put(self, key: bytes, value: bytes | None) -> None:

@@ -17,7 +17,7 @@ from service.domain.contacts import Contact
 
 PACK_MS: Final = 60_000
 """A contact that closed so long ago, and was not heard of in the second half of that time, is kept as bytes: it is
-seldom heard of again, and objects cost ten times the memory.
+seldom heard of again, and objects cost ten times the memory. One of which all was told is so once it is written.
 """
 
 PACK_EVERY_MS: Final = 1_000

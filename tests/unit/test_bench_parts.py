@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from service.bench.latency import _send_paced, make_probes
-from service.bench.load import Record
+from service.bench.load import Record, warm_up
 from service.bench.watch import _Look, _Tally
 from service.domain.facts import SourceSeen
 
@@ -49,15 +49,16 @@ def look(at: float, used: float, *counted: int) -> _Look:
     return _Look(at, {"correlate": used}, [records])
 
 
-def test_the_rate_is_of_the_events_between_the_first_and_the_last_look() -> None:
+def test_the_rate_is_of_the_events_between_the_first_look_after_the_warm_up_and_the_last() -> None:
     tally = _Tally(1_000, look(10.0, 1.0))
-    for each in (look(12.0, 2.0, 100, 200), look(14.0, 6.0, 600), look(16.0, 10.0, 1_000)):
+    assert warm_up(1_000) == 250
+    for each in (look(11.0, 2.0, 100, 249), look(12.0, 4.0, 300), look(14.0, 6.0, 600), look(16.0, 11.0, 1_000)):
         tally.take(each)
     found = tally.result()
     assert tally.events == 1_000
-    assert found.events_per_second == pytest.approx(800 / 4.0)
-    assert found.cpu_seconds_per_event == {"correlate": pytest.approx(8.0 / 800)}
-    assert found.state_records == 4
+    assert found.events_per_second == pytest.approx(700 / 4.0)
+    assert found.cpu_seconds_per_event == {"correlate": pytest.approx(7.0 / 700)}
+    assert found.state_records == 5
 
 
 def test_when_the_first_look_finds_all_events_the_start_is_part_of_the_time() -> None:

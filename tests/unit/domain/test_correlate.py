@@ -145,6 +145,27 @@ def test_a_closed_contact_becomes_bytes_once_it_is_quiet_and_still_knows_what_wa
     assert take(store, CALL[2], 9) == []
 
 
+def test_a_contact_whose_after_call_work_is_over_is_bytes_from_its_next_flush_on() -> None:
+    store = store_after(*CALL[:2], event("leg.ended", 70))
+    store.drain()
+    assert isinstance(store.contacts["c"], Contact)
+    take(store, event("leg.wrapup_ended", 75), 4)
+    written = dict(store.drain())
+    assert store.contacts["c"] == written[b"cc"]
+    assert [type(fact).__name__ for fact in net(take(store, event("leg.wrapup_ended", 73), 5))] != []
+    take(store, clock(75 + LINGER_S + 1), 6)
+    assert "c" not in store.contacts
+
+
+def test_an_abandoned_contact_is_bytes_once_its_end_is_written() -> None:
+    store = store_after(CALL[0], event("visit.abandoned", 20))
+    store.drain()
+    assert isinstance(store.contacts["c"], Contact)
+    take(store, event("contact.ended", 20), 3)
+    store.drain()
+    assert isinstance(store.contacts["c"], bytes)
+
+
 def test_a_contact_that_opens_again_is_not_packed_until_it_closes() -> None:
     store = store_after(*CALL[:2], event("leg.ended", 70), event("leg.wrapup_started", 75), clock(200), clock(400))
     assert isinstance(store.contacts["c"], Contact)
@@ -285,8 +306,8 @@ def test_touched_keys_are_written_again_and_those_unknown_as_gone() -> None:
     store.drain()
     store.touch([b"cc", b"cnobody"])
     records = dict(store.drain())
-    assert isinstance(store.contacts["c"], Contact)
-    assert records[b"cc"] is not None and records[b"cnobody"] is None
+    assert records[b"cc"] == store.contacts["c"]
+    assert records[b"cnobody"] is None
 
 
 def test_running_counts_of_sources_are_told_once_after_each_change() -> None:
