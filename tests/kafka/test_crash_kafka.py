@@ -24,7 +24,7 @@ from tests.support.detour import Detour
 from tests.support.dying_worker import POINTS
 from tests.support.mornings import CONFIG, Event, simulated
 from tests.support.stop_scenarios import stop
-from tests.support.stream_run import StreamRun
+from tests.support.stream_run import StreamRun, is_ready
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash]
 
@@ -150,7 +150,10 @@ async def freeze(crash: CrashRun) -> None:
     finally:
         os.killpg(frozen.pid, signal.SIGCONT)
     await moves_again(crash)
-    for worker in crash.workers[1:]:
+    # one started a moment ago knows no signal yet
+    others = crash.workers[1:]
+    await crash.run.until(lambda: all(w.exit_code is not None or is_ready(w) for w in others), "all are up", 60.0)
+    for worker in others:
         crash.workers.remove(worker)
         assert await stop(crash.run, worker) in (0, 1)
     await moves_again(crash)
