@@ -15,7 +15,10 @@ from service.domain.settings import Floor
 
 
 async def measure(bootstrap: str, topic: str, partitions: int, events: int) -> tuple[float, float]:
-    """Return events a second, and processor seconds an event, of reading `events`, counted once it is warm."""
+    """Return events a second, and processor seconds an event, of reading `events`, counted once it is warm.
+
+    When all of them come before that, they all count.
+    """
     floor = Floor()
     correlate = [CorrelateStore(floor) for _ in range(partitions)]
     aggregate = AggregateStore(floor)
@@ -24,7 +27,7 @@ async def measure(bootstrap: str, topic: str, partitions: int, events: int) -> t
     try:
         consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
         await consumer.seek_to_beginning()
-        done, first_done, started, used = 0, 0, 0.0, 0.0
+        done, first_done, started, used = 0, 0, time.perf_counter(), time.process_time()
         while done < events:
             for where, records in (await consumer.getmany(timeout_ms=1000, max_records=2000)).items():
                 store = correlate[where.partition]
@@ -32,7 +35,7 @@ async def measure(bootstrap: str, topic: str, partitions: int, events: int) -> t
                     for fact in store.take(record.value, record.timestamp, record.offset):
                         aggregate.apply(fact)
                 done += len(records)
-            if not started and done >= warm_up(events):
+            if not first_done and warm_up(events) <= done < events:
                 started, used, first_done = time.perf_counter(), time.process_time(), done
         counted = done - first_done
         return counted / (time.perf_counter() - started), (time.process_time() - used) / counted
