@@ -1,4 +1,5 @@
 // The agents' board: who is in which state, since when. It asks only while it is looked at.
+import { ask } from "/wallboard/asking.js";
 import { choice, offer } from "/wallboard/choices.js";
 import { duration, say } from "/wallboard/words.js";
 
@@ -9,9 +10,9 @@ let items = [];
 
 export async function refresh() {
   if (choice.view !== "agents") return;
-  const answer = await fetch("/v1/agents?windows=15m&fields=handled").catch(() => null);
-  if (!answer?.ok) return;
-  ({ items } = await answer.json());
+  const answer = await ask("/v1/agents?windows=15m&fields=handled");
+  if (!answer) return;
+  ({ items } = answer);
   items.forEach((agent) => offer("team", agent.team));
   show();
 }

@@ -1,4 +1,6 @@
 // The day's service level as a line with its target. Only tiles on the screen ask for theirs, a few at a time.
+import { ask } from "/wallboard/asking.js";
+
 const WIDTH = 240;
 const HEIGHT = 40;
 const EVERY_MS = 60000;
@@ -34,10 +36,9 @@ export async function refresh(queues) {
 }
 
 async function load(queue) {
-  const answer = await fetch(`/v1/queues/${encodeURIComponent(queue.id)}/intervals`).catch(() => null);
-  if (!answer?.ok) return;
-  const { items = [] } = await answer.json();
-  known.get(queue.id).points = items.map((each) => each.service_level_ratio ?? null);
+  const answer = await ask(`/v1/queues/${encodeURIComponent(queue.id)}/intervals`);
+  if (!answer) return;
+  known.get(queue.id).points = answer.items.map((each) => each.service_level_ratio ?? null);
 }
 
 export function draw(tile, queue) {

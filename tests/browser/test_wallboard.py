@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from service.domain.alert_record import Alert, fingerprint_of
 from tests.browser.conftest import Floor
+from tests.support.broken_off import BrokenOff
 
 SLOW_MS = 30_000
 
@@ -91,6 +92,26 @@ def test_a_lost_connection_is_said_and_heals(page: Page, floor: Floor) -> None:
     expect(status).to_have_class("live", timeout=SLOW_MS)
     expect(tile(page, "service").locator(".waiting")).to_have_text("1", timeout=SLOW_MS)
     expect(page.locator("body")).not_to_have_class(re.compile("old"))
+
+
+@pytest.mark.parametrize(
+    ("query", "path", "seen"),
+    [("", r"/v1/queues/sales/intervals", ".tile[data-queue=sales] .spark .day"),
+     ("?view=agents", r"/v1/agents\?", "tr[data-agent='1001']")],
+    ids=["line-of-the-day", "agents"],
+)  # fmt: skip
+def test_an_answer_that_breaks_off_midway_is_asked_for_again(
+    page: Page, floor: Floor, query: str, path: str, seen: str
+) -> None:
+    """As the answer of a replica that is killed while it speaks; an error in a script fails the test."""
+    with BrokenOff() as broken:
+        page.route(re.compile(path), lambda route: route.continue_(url=broken.url))
+        with page.expect_event("requestfailed", lambda request: request.url == broken.url, timeout=SLOW_MS):
+            page.goto(floor.url + query)
+        expect(page.locator("#status")).to_have_class("live", timeout=SLOW_MS)
+        expect(page.locator(seen)).to_have_count(0)
+        page.unroute_all()
+    expect(page.locator(seen)).to_have_count(1, timeout=SLOW_MS)
 
 
 def test_a_feed_that_stopped_is_told_from_a_connection_that_did(page: Page, floor: Floor) -> None:
