@@ -5,7 +5,7 @@ from service.domain.contacts import ID_BITS, Contact, Findings, code_of
 from service.domain.corrections import retract
 from service.domain.errors import CONFLICT, CORRECTED, DUPLICATE, UNCORRECTED, UNMATCHED
 from service.domain.events import ContactEvent, LegEvent, VisitEvent
-from service.domain.facts import AnyFact
+from service.domain.facts import AnyFact, LegMoved
 from service.domain.forced import CLOSES, add_closure, lay, lift, settled
 from service.domain.settings import Floor
 
@@ -22,6 +22,7 @@ def amend(contact: Contact, event: ContactEvent, at_ms: int, floor: Floor, facts
         return (DUPLICATE,)
     known = any(seen & ID_BITS == code for seen in record.seen)
     said: list[AnyFact] = []
+    before = _served(contact)
     overruled = sum(closure.over for closure in amends.closures)
     lift(record, amends)
     contact.say_everything(said)
@@ -40,8 +41,20 @@ def amend(contact: Contact, event: ContactEvent, at_ms: int, floor: Floor, facts
     contact.say_everything(said)
     record.amends = amends if amends.closures or amends.retracted else None
     changes = settled(said)
+    told = {(fact.scope, fact.queue_id) for fact in changes if isinstance(fact, LegMoved)}
+    # a leg that took no time leaves no moves, and yet its agent was there for its queue
+    changes += [moved for where, moved in _served(contact).items() if where not in before and where not in told]
     facts += changes
     return (DUPLICATE,) if known and not changes else found
+
+
+def _served(contact: Contact) -> dict[tuple[str, str | None], LegMoved]:
+    """What was said to move the agents of the legs, of each agent and queue for one leg."""
+    return {
+        (agent, said.about.queue_id): LegMoved(agent, said.about.queue_id, said.since_ms, said.begun + said.ended)
+        for said in contact.said_of_legs
+        if (agent := said.about.agent) is not None and said.begun
+    }
 
 
 def _close(contact: Contact, event: ContactEvent, at_ms: int, amends: Amends) -> Findings:

@@ -4,6 +4,7 @@ import pytest
 
 from service.domain.events import Event, LegEnded, LegMissed, LegWrapupEnded, VisitCancelled
 from service.domain.settings import Floor, Limits, Watchdog
+from service.domain.view import queues_served
 from tests.unit.domain.build import event, ms
 from tests.unit.domain.watched import Watched, watched_floor
 
@@ -61,6 +62,15 @@ def test_a_closed_call_is_handled_and_its_agent_free() -> None:
     assert floor.totals().handled == 1
     assert floor.totals().talk_ms == 12 * HOUR_S * 1000
     assert floor.states(13 * HOUR_S)[-1] == (20 + 12 * HOUR_S, "ready")
+
+
+def test_an_agent_heard_of_in_a_moment_alone_still_serves_the_queue() -> None:
+    """A contact taken back from hold, of which nobody said when it was answered or ended: closed, it lasted no time."""
+    floor = Watched(QUEUED, event("leg.retrieved", 20))
+    floor.round_at(13 * HOUR_S)
+    agent = floor.aggregate.scopes.agents["agent:1001"]
+    assert queues_served(agent.record) == ("sales",)
+    assert floor.totals("agent:1001").handled == 1
 
 
 def test_a_closed_wait_is_cancelled_and_the_queue_is_balanced() -> None:
