@@ -4,12 +4,17 @@ ARG PYTHON_TAG=3.11.14-slim-bookworm
 
 FROM python:${PYTHON_TAG} AS build
 WORKDIR /source
+# compiles the hot part of the domain (setup.py)
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/floorwalker
 # what is locked changes less often than the sources: a layer of its own
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 RUN mkdir service streams api floorwalker_client \
     && /opt/floorwalker/bin/pip install --no-cache-dir --constraint requirements.lock . \
     && /opt/floorwalker/bin/pip uninstall --yes floorwalker
+COPY setup.py ./
 COPY service service
 COPY streams streams
 COPY api api

@@ -15,6 +15,7 @@ from service.domain.errors import DUPLICATE, LATE
 from service.domain.facts import Excepted, Planned
 from service.domain.schedule import DayPlan, Plan, put_exception, put_unit, units_by_day
 from service.domain.scopes import AgentScope
+from service.domain.settings import Floor
 from service.domain.state_feed import ClosedInterval, StateFeed
 
 SETTLED_AT_ONCE: Final = 50
@@ -24,8 +25,18 @@ SETTLED_AT_ONCE: Final = 50
 class SettledFeed(StateFeed):
     """The state with the agents' schedules in it."""
 
-    _settling: tuple[AgentScope, ...] = ()
-    _settle_at_ms: int = 1
+    def __init__(
+        self,
+        floor: Floor,
+        partition: int = 0,
+        partitions: int = 1,
+        live: bool = True,
+        from_ms: int = 0,
+        to_ms: int | None = None,
+    ) -> None:
+        super().__init__(floor, partition, partitions, live, from_ms, to_ms)
+        self._settling: tuple[AgentScope, ...] = ()
+        self._settle_at_ms = 1
 
     def drain_closed(self) -> list[ClosedInterval]:
         """Closed intervals that changed since the last call, with their adherence; call before `drain`."""
@@ -65,7 +76,7 @@ class SettledFeed(StateFeed):
             self._count(fact.source, DUPLICATE)
             return
         told = [e for known in agent.days.values() for e in known.exceptions if e.event_id == fact.corrects]
-        self._told(agent, day_ms, day, min([fact.start_ms, *(exception.start_ms for exception in told)]))
+        self._told(agent, day_ms, day, min([fact.start_ms] + [exception.start_ms for exception in told]))
 
     def _is_over(self, end_ms: int) -> bool:
         return self._live and end_ms < self._reached_ms - PLANS_KEPT_MS
