@@ -44,7 +44,7 @@ SECTIONS: tuple[type[BaseModel], ...] = (
     Config, ProcessSettings, SiteConfig, QueueConfig, AgentConfig, SourceConfig, ServiceLevelConfig,
 )  # fmt: skip
 SETTINGS = {f"FLOORWALKER_{name.upper()}" for name in (*ProcessSettings.model_fields, *ApiSettings.model_fields)}
-OTHER_VARIABLES = {"FLOORWALKER_CONFIG", "FLOORWALKER_DATA", "FLOORWALKER_NO_SKIPS"}
+OTHER_VARIABLES = {"FLOORWALKER_COMPILED", "FLOORWALKER_CONFIG", "FLOORWALKER_DATA", "FLOORWALKER_NO_SKIPS"}
 OTHER_DURATIONS = {"staleness_seconds"}
 TOP_FOLDERS = ("service", "streams", "api", "floorwalker_client", "deploy", "tests", "docs", ".ci")
 
