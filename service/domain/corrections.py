@@ -110,10 +110,5 @@ def _drop_empty_legs(contact: Contact, facts: list[AnyFact]) -> None:
     record = contact.record
     answered = {(visit.visit_id, visit.agent_id) for visit in record.visits if visit.agent_id is not None}
     for leg in list(record.legs):
-        told = (
-            leg.offered_ms, leg.answered_ms, leg.missed_ms, leg.transferred_ms, leg.ended_ms, leg.wrapup_ms,
-            leg.wrapup_ended_ms,
-        )  # fmt: skip
-        empty = not leg.holds and not leg.conferenced and all(at_ms is None for at_ms in told)
-        if empty and (leg.visit_id, leg.agent_id) not in answered:
+        if not leg.told and (leg.visit_id, leg.agent_id) not in answered:
             contact.drop_leg(leg, facts)

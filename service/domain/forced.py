@@ -89,6 +89,8 @@ def _close_visit(record: ContactRecord, visit: Visit, closure: Closure) -> None:
 
 def _holds(record: ContactRecord, leg: Leg, closure: Closure) -> bool:
     """Whether a leg's closure counts beside what the source said."""
+    if not leg.told and answered_ms(record, leg) is None:
+        return False  # it was made for an answer that came too late: nothing was ever open
     if closure.place == "wrapup_ended_ms":
         return leg.wrapping
     end_ms = _end_ms(record, leg)

@@ -55,6 +55,12 @@ class Leg(Struct, array_like=True, gc=False):
         return self.acw_ms is None and self.planned_acw_ms is None
 
     @property
+    def told(self) -> bool:
+        """Whether any event was about it. Else it was made for the answer of a visit, which may be another's by now."""
+        times = (self.offered_ms, self.answered_ms, self.missed_ms, self.wrapup_ended_ms)
+        return self.was_connected or any(at_ms is not None for at_ms in times)
+
+    @property
     def was_connected(self) -> bool:
         """True if something was told that only happens to an agent who had answered; ringing alone does not say so."""
         return self.end_ms() is not None or self.wrapup_ms is not None or bool(self.holds or self.conferenced)

@@ -73,6 +73,16 @@ def test_an_agent_heard_of_in_a_moment_alone_still_serves_the_queue() -> None:
     assert floor.totals("agent:1001").handled == 1
 
 
+def test_a_closure_of_an_answer_that_came_too_late_counts_nothing() -> None:
+    """The caller had given up before, which was told last."""
+    floor = Watched(QUEUED, ANSWERED)
+    floor.round_at(13 * HOUR_S)
+    assert floor.totals().handled == 1
+    floor.tell(event("visit.abandoned", 15))
+    assert (floor.totals().abandoned, floor.totals().answered, floor.totals().handled) == (1, 0, 0)
+    assert floor.totals("agent:1001").handled == 0
+
+
 def test_a_closed_wait_is_cancelled_and_the_queue_is_balanced() -> None:
     floor = Watched(QUEUED)
     assert floor.waiting == ["c/1"]
