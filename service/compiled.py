@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 MODULES: Final = (
-    "agent_inputs", "agents", "aggregate", "buckets", "codec", "contact_record", "contact_watch", "contacts",
-    "contacts_kept", "correlate", "facts", "leg_context", "leg_events", "leg_facts", "legs", "own_side", "settling",
-    "state_feed", "steps", "visits",
+    "agent_inputs", "agent_watch", "agents", "aggregate", "buckets", "calendar", "codec", "contact_record",
+    "contact_watch", "contacts", "contacts_kept", "correlate", "facts", "leg_context", "leg_events", "leg_facts",
+    "legs", "mark", "own_side", "recent", "scopes", "settling", "state_feed", "steps", "totals", "visits",
 )  # fmt: skip
 """What each event passes through, and the base classes of that."""
 

@@ -5,6 +5,7 @@ from math import ceil, exp, log
 from typing import Final, TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import fields
 
 K = TypeVar("K")
 
@@ -112,7 +113,7 @@ class Totals(Struct, array_like=True, gc=False):
                 keep_longest(longest, value, 1)
 
 
-COUNTERS: Final = tuple(f for f, kind in Totals.__annotations__.items() if kind is int)
+COUNTERS: Final = tuple(each.name for each in fields(Totals) if each.type is int)
 """Names of the plain integer fields."""
 
 
