@@ -50,7 +50,7 @@ load: $(VENV)/.installed-dev ## Measure overload, a large recovery and a simulat
 	$(BIN)/python -m pytest -m load -s tests
 
 fuzz: $(VENV)/.installed-fuzz ## Let atheris look for input that decoders fail on [SECONDS=60] [TARGETS="event state"]
-	FLOORWALKER_COMPILED=0 $(BIN)/python -m tests.fuzz.run $(or $(if $(filter command line,$(origin SECONDS)),$(SECONDS)),60) $(TARGETS)
+	$(BIN)/python -m tests.fuzz.run $(or $(if $(filter command line,$(origin SECONDS)),$(SECONDS)),60) $(TARGETS)
 
 crash: $(VENV)/.installed-dev ## Run the long tests of failures and print their table: some minutes
 	$(BIN)/python -m pytest -m crash -s tests

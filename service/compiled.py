@@ -44,6 +44,9 @@ def search_path() -> list[str]:
     """
     if not is_wanted():
         return []
-    found = folder()
+    try:
+        found = folder()
+    except OSError:
+        return []  # an installation without sources
     whole = all((found / f"{name}{EXTENSION_SUFFIXES[0]}").exists() for name in MODULES)
     return [str(found)] if whole else []

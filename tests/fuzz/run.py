@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from service.compiled import SWITCH
 from service.console import print_line
 from service.domain.codec import EVENT_TYPES
 from service.embedded import dying_with_parent
@@ -48,7 +50,10 @@ def fuzz(name: str, target: Target, seconds: int, folder: Path) -> str:
     options += [f"-rss_limit_mb={MEMORY_MIB}", f"-dict={folder / 'words'}", "-print_final_stats=1"]
     options += [f"-artifact_prefix={FOUND / name}-", str(corpus)]
     command = dying_with_parent([sys.executable, "-m", "tests.fuzz.one", name, *options])
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False,
+        env={**os.environ, SWITCH: "0"},  # atheris sees where Python goes, not where C does
+    )  # fmt: skip
     said = done.stdout + done.stderr
     what = NOTHING if done.returncode == 0 else HANG if "ERROR: libFuzzer: timeout" in said else CRASH
     executed = EXECUTED.findall(said) or PROGRESS.findall(said) or ["0"]

@@ -21,6 +21,7 @@ from typing import Final
 import hypothesis
 import pytest
 
+from service.compiled import SWITCH, search_path
 from tests.mutation.faults import Mutant, mutants, unchanged
 from tests.mutation.swap import swap
 
@@ -187,6 +188,8 @@ def main() -> int:
     parser.add_argument("--most", type=int, help="mutants of a module, evenly spread; without it all of them")
     parser.add_argument("--least", type=float, default=85, help="per cent of mutants that must be noticed")
     options = parser.parse_args()
+    if search_path():
+        parser.error(f"what is compiled cannot be replaced: set {SWITCH}=0")
     phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # no time for shrinking
     hypothesis.settings.register_profile("mutation", derandomize=True, deadline=None, database=None, phases=phases)
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"

@@ -20,9 +20,9 @@ import msgspec
 from service.adapters import parse_record
 from service.domain.aggregate import AggregateStore
 from service.domain.correlate import CorrelateStore
-from service.domain.facts import Offered
+from service.domain.facts import AnyFact, Offered
 from service.main import main
-from streams import changelog, processors
+from streams import changelog, processors, worker
 from streams.producer import BatchProducer, Record
 
 POISON_EVENT = "poison"
@@ -37,29 +37,24 @@ class Bug(Exception):
     """What a fault of the code raises."""
 
 
-def fail_on_poison_events() -> None:
-    take = CorrelateStore.take
-    marker = f'"{POISON_EVENT}-'.encode()
+class FailingCorrelate(CorrelateStore):
+    """Fails on poisonous events."""
 
-    def take_or_fail(self: CorrelateStore, raw: bytes, received_ms: int, offset: int) -> Any:
-        facts = take(self, raw, received_ms, offset)
-        if marker in raw:
+    def take(self, raw: bytes, received_ms: int, offset: int) -> list[AnyFact]:
+        facts = super().take(raw, received_ms, offset)
+        if f'"{POISON_EVENT}-'.encode() in raw:
             raise Bug("half of the contact has changed")
         return facts
 
-    CorrelateStore.take = take_or_fail  # type: ignore[method-assign]
 
+class FailingAggregate(AggregateStore):
+    """Fails on poisonous facts."""
 
-def fail_on_poison_facts() -> None:
-    offered = AggregateStore._offered
-
-    def offered_or_fail(self: AggregateStore, fact: Offered) -> None:
-        offered(self, fact)
+    def _offered(self, fact: Offered) -> None:
+        super()._offered(fact)
         if fact.scope == f"queue:{POISON_QUEUE}":
-            offered(self, msgspec.structs.replace(fact, scope=f"queue:{OTHER_QUEUE}"))
+            super()._offered(msgspec.structs.replace(fact, scope=f"queue:{OTHER_QUEUE}"))
             raise Bug("half of the state has changed")
-
-    AggregateStore._offered = offered_or_fail  # type: ignore[method-assign]
 
 
 def fail_on_poison_lines() -> None:
@@ -97,8 +92,8 @@ def flush_slowly() -> None:
 
 
 if __name__ == "__main__":
-    fail_on_poison_events()
-    fail_on_poison_facts()
+    worker.CorrelateStore = FailingCorrelate  # type: ignore[attr-defined]
+    worker.AggregateStore = FailingAggregate  # type: ignore[attr-defined]
     fail_on_poison_lines()
     if os.environ.get(DIE) == "1":
         die_in_reload()

@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Any
 
 from service.domain.correlate import CorrelateStore
+from service.domain.facts import AnyFact
 from service.main import main
+from streams import worker
 
 VARIABLE = "FLOORWALKER_TEST_EVENTS_PER_SECOND"
 
 
 def slow_down(per_second: float) -> None:
     """Have each event take its share of a second, in which nothing else of the loop runs."""
-    take, pause = CorrelateStore.take, threading.Event()
+    pause = threading.Event()
 
-    def take_slowly(self: CorrelateStore, *args: Any) -> Any:
-        pause.wait(1 / per_second)
-        return take(self, *args)
+    class SlowCorrelate(CorrelateStore):
+        def take(self, raw: bytes, received_ms: int, offset: int) -> list[AnyFact]:
+            pause.wait(1 / per_second)
+            return super().take(raw, received_ms, offset)
 
-    CorrelateStore.take = take_slowly  # type: ignore[method-assign,assignment]
+    worker.CorrelateStore = SlowCorrelate  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ def test_modules_import_each_other_compiled_so_some_alone_are_not_used(domain: P
     assert compiled.search_path() == []
 
 
+def test_an_installation_without_sources_runs_what_it_has(domain: Path) -> None:
+    (domain / "contacts.py").unlink()
+    assert compiled.search_path() == []
+
+
 def test_it_can_be_switched_off(domain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "0")
     assert compiled.search_path() == []
