@@ -21,7 +21,7 @@ DIRECTIVES = {
     "annotation_typing": False,  # annotations are mypy's: an int of ours is any int, no C long
     "binding": False,
 }
-C_OPTIONS = {"optional": True, "extra_compile_args": ["-O2", "-g0"]}
+C_OPTIONS = {"extra_compile_args": ["-O2", "-g0"]}
 
 
 def extensions() -> list[Extension]:
@@ -30,6 +30,7 @@ def extensions() -> list[Extension]:
     made = cythonize(named, build_dir="build/cython", compiler_directives=DIRECTIVES, quiet=True)
     target = folder()
     for extension in made:
+        extension.optional = True  # Cython would not pass it on
         extension.name = ".".join((*target.relative_to(ROOT).parts, extension.name.rpartition(".")[2]))
     target.mkdir(parents=True, exist_ok=True)
     for old in target.parent.iterdir():
