@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable
 SAY_COMPILED = $(BIN)/python -c 'from service.compiled import search_path; \
-	print("The domain is compiled." if search_path() else "The domain is not compiled (no C compiler?): a third slower.")'
+	print("The domain is compiled." if search_path() else "The domain is not compiled (no C compiler?): it runs as Python, slower.")'
 # only a SECONDS given on the command line counts: shells have a variable of that name, too
 DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS))
 # these wait for brokers more than they compute, each with an embedded one of its own: a file beside another

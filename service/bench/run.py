@@ -68,7 +68,7 @@ class _Bench:
         }
         self._machine["nanoseconds_per_python_addition"] = _python_speed()
         if not search_path():
-            say("the domain is not compiled here, which `make compiled` does: it runs a third slower")
+            say("the domain is not compiled here, which `make compiled` does: it runs as Python, slower")
         now_ms = int(time.time() * 1000)
         self._mix = past_mix(options.events, options.queues, options.agents, options.seed, now_ms, place.partitions)
 
