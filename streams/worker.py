@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -33,6 +34,11 @@ from streams.router import FACTS
 from streams.settings import app_of
 from streams.shutdown import run_app
 from streams.telemetry import Telemetry
+
+NICENESS = 5
+"""Of CORRELATE: where processors are short, those go first who have to finish what it began. Otherwise it runs ahead in
+a backlog, and at the end AGGREGATE works alone beside an idle processor.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +135,7 @@ def _correlate(settings: ProcessSettings, config: Config, helpers: Sequence[Help
     app = correlate_app(settings, config, telemetry)
     for helper in helpers:
         helper.attach(app)
+    os.nice(NICENESS)
     log.info("worker starts on %s with %d partitions", settings.bootstrap, settings.partitions)
     run_app(app, settings.log_level)
 

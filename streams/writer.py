@@ -27,6 +27,11 @@ BEHIND_TO_INTERVAL = 10
 LONGEST_INTERVAL = 0.5
 """Seconds between the starts of two flushes at most, and what part of the arrears they are."""
 
+QUIET_SECONDS = 0.15
+"""When nothing has come for so long, there is nothing to wait for: the arrears are made up, or their next part is yet
+to be fetched.
+"""
+
 
 class Store(Protocol):
     """State of one partition, opaque to the table. Its mark must be written with every flush, as the last record."""
@@ -142,10 +147,14 @@ class Writer:
             await self._pause(self.flush_interval_seconds - (time.monotonic() - started))
 
     async def _pause(self, seconds: float) -> None:
-        """Let changes gather, unless somebody waits for room already."""
-        if seconds > 0 and not self._urgent.is_set():
+        """Let changes gather for as long as more come, unless somebody waits for room already."""
+        end = time.monotonic() + seconds
+        while not self._urgent.is_set() and (left := end - time.monotonic()) > 0:
+            before = self._pending
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), seconds)
+                await asyncio.wait_for(self._urgent.wait(), min(left, QUIET_SECONDS))
+            if before and self._pending == before:
+                break
         self._urgent.clear()
 
     async def _flush(self) -> None:

@@ -204,6 +204,21 @@ def test_changes_gather_for_a_tenth_of_the_arrears_and_no_longer_than_half_a_sec
     assert writer.flush_interval_seconds == pytest.approx(seconds)
 
 
+async def test_who_catches_up_writes_the_last_changes_as_soon_as_no_more_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.writer.LONGEST_INTERVAL", 3_600)
+    app: Any = None
+    writer = Writer(app, TP("cti.state", 0), StillStore())
+    writer.pace(86_400_000)
+    writer.start(0)
+    try:
+        writer.add(None)
+        await asyncio.wait_for(writer.drained(), 30)
+        writer.add(None)  # in the pause of an hour that has begun
+        await asyncio.wait_for(writer.drained(), 30)
+    finally:
+        writer.stop()
+
+
 async def test_what_follows_from_other_facts_does_not_slow_a_floor_that_is_up_to_date() -> None:
     app: Any = SimpleNamespace(batch_producer=None, dead_letters=None)
     nothing: Any = None
