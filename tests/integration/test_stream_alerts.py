@@ -20,6 +20,7 @@ from kafka import TopicPartition
 from service.domain.alert_record import Alert, decode_alert
 from service.embedded import free_port
 from service.topic_reading import reading, until_the_end
+from streams.worker import NICENESS
 from tests.support.busy_floor import CONFIG, busy_floor, tell
 from tests.support.stop_scenarios import stop
 from tests.support.stream_run import ROOT, StreamRun
@@ -150,6 +151,14 @@ async def test_the_helpers_of_a_worker_end_with_it_however_that_ends(run: Stream
     assert await stop(run, workers[1]) == 0
     await run.until_ended(workers[0])
     await run.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in helpers), "they have ended, too")
+
+
+async def test_who_begins_work_makes_room_for_those_who_finish_it(run: StreamRun) -> None:
+    worker = run.start_worker()
+    await run.until_ready([worker])
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == min(own + NICENESS, 19)
+    assert {os.getpriority(os.PRIO_PROCESS, helper) for helper in worker.helpers().values()} == {own}
 
 
 async def test_a_worker_without_one_of_its_counting_processes_ends(run: StreamRun) -> None:
