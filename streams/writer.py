@@ -153,7 +153,7 @@ class Writer:
             before = self._pending
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), min(left, QUIET_SECONDS))
-            if before and self._pending == before:
+            if before and self._pending == before:  # there is something to write, and no more came
                 break
         self._urgent.clear()
 
