@@ -78,7 +78,9 @@ def print_tables(report: Report, console: Console, titles: Mapping[str, str]) ->
             for scope_id, scope in report[section].items():
                 table.add_row(scope_id, *(shown(name, scope["total"].get(name)) for name in columns))
             console.print(table)
-    if not report["queues"] and not report["agents"]:
+    if not report["quality"]["events"]:
+        console.print("no event was read: there is nothing to report")  # without one the span is the epoch's day
+    elif not report["queues"] and not report["agents"]:
         console.print(f"{span}: nothing happened")
     console.print(_quality(report["quality"]))
 

@@ -97,5 +97,12 @@ def test_the_tables_can_have_other_headings():
     assert "呼入量" in tables(REPORT, {"offered": "呼入量"})
 
 
-def test_a_report_of_nothing_says_so():
-    assert "nothing happened" in tables({**REPORT, "queues": {}, "agents": {}})
+def test_a_report_of_a_time_in_which_nothing_happened_says_so():
+    assert "days of UTC: nothing happened" in tables({**REPORT, "queues": {}, "agents": {}})
+
+
+def test_a_report_of_an_empty_recording_says_so_and_names_no_day():
+    text = tables({**REPORT, "queues": {}, "agents": {}, "quality": {**REPORT["quality"], "events": 0}})
+    assert text.startswith("no event was read")
+    assert "days of" not in text
+    assert "3 rejected" in text
