@@ -127,19 +127,19 @@ def test_a_mistyped_field_rejects_the_event(field: str, value: object, reason: s
 
 
 @pytest.mark.parametrize(
-    ("at_ms", "right"),
+    ("at_ms", "wrong"),
     [
-        pytest.param(631_152_000_000, True, id="1990 begins"),
-        pytest.param(631_151_999_999, False, id="before 1990"),
-        pytest.param(ms(0) + 366 * 86_400_000, True, id="a year ahead"),
-        pytest.param(ms(0) + 366 * 86_400_000 + 1, False, id="further ahead"),
+        pytest.param(631_152_000_000, None, id="1990 begins"),
+        pytest.param(631_151_999_999, "bad_timestamp: .* before 1990", id="before 1990"),
+        pytest.param(ms(0) + 366 * 86_400_000, None, id="a year ahead"),
+        pytest.param(ms(0) + 366 * 86_400_000 + 1, "bad_timestamp: .* in the far future", id="further ahead"),
     ],
 )
-def test_a_time_no_clock_could_show_is_refused(at_ms: int, right: bool) -> None:
-    if right:
+def test_a_time_no_clock_could_show_is_refused(at_ms: int, wrong: str | None) -> None:
+    if wrong is None:
         check_time(at_ms, ms(0))
     else:
-        with pytest.raises(InvalidEvent, match="bad_timestamp"):
+        with pytest.raises(InvalidEvent, match=wrong):
             check_time(at_ms, ms(0))
 
 
